@@ -1,0 +1,76 @@
+import type { Agent } from 'undici'
+import type { Registry } from 'prom-client'
+import type { ConnectionInfo, Message } from './connection.ts'
+import type { Logger } from './logger.ts'
+import type { Counter, Tables } from './table.ts'
+
+/** A port as the process at hand knows it. */
+export interface PortInfo {
+  readonly name: string
+  readonly protocol: 'tcp' | 'udp' | 'http' | 'websocket' | 'stream'
+  /** `127.0.0.1:5291`, `[::1]:5291` or the path of a unix socket. */
+  readonly address: string
+  /** Connections that this worker holds on the port; 0 for UDP. */
+  readonly connections: number
+}
+
+/** What the daemon is doing, over all workers. */
+export interface DaemonStats {
+  readonly connections: number
+  readonly users: number
+  readonly groups: number
+  readonly tables: Readonly<Record<string, { rows: number; size: number }>>
+}
+
+/** Everything that a handler can do beyond its own connection: `this.daemon`. Works for every connection of every worker. */
+export interface Daemon {
+  readonly name: string
+  readonly version: string
+  readonly worker: { readonly slot: number; readonly pid: number; readonly role: 'worker' }
+  readonly log: Logger
+  readonly ports: readonly PortInfo[]
+  readonly tables: Tables
+  /** An undici Agent that all handlers of this worker share. */
+  readonly http: Agent
+  /** A prom-client registry: what is registered here appears on the admin port's `/metrics`, summed over all workers. */
+  readonly metrics: Registry
+
+  /**
+   * Sends one message to any connection, framed as its port frames.
+   * @returns whether it was accepted for delivery: false for an fd that is not there or whose send buffer is full
+   */
+  send(fd: number, message: Message): boolean
+  /** Closes any connection, behind what was sent and `last`. Returns false for an fd that is not there. */
+  close(fd: number, last?: Message): boolean
+  exists(fd: number): boolean
+  info(fd: number): ConnectionInfo | undefined
+  /**
+   * Sends a datagram from a UDP port.
+   * @throws UnknownPortError when there is no UDP port of that name
+   */
+  sendTo(port: string, to: { address: string; port: number }, data: Message): void
+  /** Every connection of every worker that fits all of the filter. */
+  connections(filter?: { port?: string; group?: string; uid?: string }): IterableIterator<ConnectionInfo>
+
+  /** Makes any connection one of user `uid`. Returns false for an fd that is not there. */
+  bind(fd: number, uid: string): boolean
+  unbind(fd: number): boolean
+  /** Sends to every connection of a user and returns how many accepted it. */
+  sendToUser(uid: string, message: Message): number
+  isOnline(uid: string): boolean
+  fdsOf(uid: string): number[]
+
+  join(fd: number, group: string): boolean
+  leave(fd: number, group: string): boolean
+  /** Sends to every connection of a group, on whatever worker and protocol, but those in `except`. */
+  publish(group: string, message: Message, options?: { except?: number | readonly number[] }): void
+  /** Sends to every connection, or to those of one port. */
+  broadcast(message: Message, options?: { port?: string }): void
+  /** The groups that have a member, by name. */
+  groups(): string[]
+
+  counter(name: string): Counter
+  stats(): DaemonStats
+  /** Stops the whole daemon, as `polyport stop` does. */
+  stop(): void
+}

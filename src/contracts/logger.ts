@@ -1,0 +1,16 @@
+/** One method call, one log line: `log.info({ fd: 7 }, 'said hello')` or `log.info('said hello')`. A pino logger. */
+export interface Logger {
+  trace: LogMethod
+  debug: LogMethod
+  info: LogMethod
+  warn: LogMethod
+  error: LogMethod
+  fatal: LogMethod
+  isLevelEnabled(level: string): boolean
+  child(bindings: Record<string, unknown>): Logger
+}
+
+export interface LogMethod {
+  (fields: object, message?: string): void
+  (message: string): void
+}

@@ -1,0 +1,21 @@
+export type { CloseReason } from './contracts/close-reason.ts'
+export type { Connection, ConnectionInfo, Message } from './contracts/connection.ts'
+export type { Daemon, DaemonStats, PortInfo } from './contracts/daemon.ts'
+export type { Framing } from './contracts/framing.ts'
+export type { StreamInfo, UpgradeAnswer } from './contracts/handlers.ts'
+export { HttpHandler, StreamHandler, TcpHandler, UdpHandler, WebSocketHandler } from './contracts/handlers.ts'
+export type { Logger } from './contracts/logger.ts'
+export type { Peer } from './contracts/peer.ts'
+export type { ColumnValue, Counter, Row, Table, Tables } from './contracts/table.ts'
+export {
+  AlreadyRunningError,
+  BindError,
+  ConfigError,
+  FrameError,
+  NotInDaemonError,
+  NotRunningError,
+  TableFullError,
+  TableValueError,
+  UnknownPortError,
+} from './errors.ts'
+export type { Problem } from './errors.ts'
