@@ -1,0 +1,158 @@
+import { z } from 'zod'
+
+/**
+ * The one source of the config's types, validation and JSON Schema. A description here is the text that an editor shows
+ * and that `docs/config.md` prints. Cross-field rules are in `rules.ts`.
+ */
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, 'expected 1 to 64 letters, digits, "_", "." or "-", not starting with "." or "-"')
+const portNumber = z.int().min(0).max(65535)
+const MIB = 1024 * 1024
+
+const maxLength = z.int().min(1).max(1024 * MIB).default(4 * MIB).describe('The longest message, in bytes. A longer one closes its connection with reason `frame_too_long`.')
+
+const eofFraming = z.strictObject({
+  type: z.literal('eof'),
+  eof: z.string().min(1).default('\r\n').describe('The end mark, 1 to 8 bytes. The escapes \\r \\n \\t \\0 \\\\ and \\xHH are understood.'),
+  keepEof: z.boolean().default(false).describe('Hand the message to the handler with its end mark.'),
+  maxLength,
+})
+const lengthFraming = z.strictObject({
+  type: z.literal('length'),
+  field: z.enum(['u8', 'u16be', 'u16le', 'u32be', 'u32le']).default('u32be').describe('The form of the length field.'),
+  offset: z.int().min(0).max(1024).default(0).describe('Where in the frame the length field starts.'),
+  bodyOffset: z
+    .int()
+    .min(0)
+    .max(1024)
+    .optional()
+    .describe('Where in the frame the counted bytes start: the frame is `bodyOffset` + length bytes long. The default is right behind the length field; 0 when the length counts the whole frame.'),
+  maxLength,
+})
+const rawFraming = z.strictObject({ type: z.literal('raw') })
+const customFraming = z.strictObject({
+  type: z.literal('custom'),
+  module: z.string().min(1).describe('A module whose default export is a class with `frameLength`, `decode` and `encode`.'),
+  maxLength,
+})
+const framing = z
+  .discriminatedUnion('type', [eofFraming, lengthFraming, rawFraming, customFraming])
+  .describe('How a TCP byte stream is cut into messages. The default is eof with \\r\\n.')
+
+const limits = z
+  .strictObject({
+    maxConnections: z.int().min(1).max(10_000_000).optional().describe('Connections that this port holds in one worker; more are refused with reason `max_connections`. Unlimited when absent.'),
+    sendBuffer: z.int().min(1024).max(1024 * MIB).default(8 * MIB).describe('Bytes that may wait to be sent to one connection.'),
+    onOverflow: z.enum(['close', 'drop']).default('close').describe('What happens to a connection whose send buffer is full: it is closed with reason `overflow`, or the message is dropped.'),
+    maxPayload: z.int().min(1).max(1024 * MIB).default(MIB).describe('websocket: the longest message, in bytes.'),
+    maxFragments: z.int().min(1).max(MIB).default(1024).describe('websocket: the largest number of fragments of one message.'),
+  })
+  .prefault({})
+
+const options = z.record(z.string(), z.unknown()).default({}).describe('Anything: handed to the handler as `this.options`.')
+const handler = z.string().min(1).describe('A module whose default export is a handler class: a .ts, .js or .mjs file, relative to the config file, or the name of a package.')
+
+const websocketPath = z
+  .strictObject({
+    path: z.string().startsWith('/', 'expected a path that starts with "/"').default('/').describe('The path that upgrades to WebSocket; other upgrades are ignored.'),
+    handler,
+    options,
+    limits,
+  })
+  .describe('http: a WebSocket handler on one path of this port.')
+
+const port = z.strictObject({
+  name: name.optional().describe('Unique. The default is protocol-port.'),
+  protocol: z.enum(['tcp', 'udp', 'http', 'websocket', 'stream']),
+  host: z.string().min(1).default('127.0.0.1').describe('An IPv4 or IPv6 address, or a name.'),
+  port: portNumber.optional().describe('0 lets the system choose.'),
+  path: z.string().min(1).optional().describe('A unix socket instead of host and port.'),
+  mode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'expected an octal mode such as "0660"')
+    .optional()
+    .describe('The mode of the unix socket; what the umask leaves when absent.'),
+  owner: z.string().regex(/^[^:\s]*(:[^:\s]+)?$/, 'expected "user", "user:group" or ":group"').optional().describe('The owner of the unix socket: user:group, by name or number.'),
+  handler,
+  options,
+  enabled: z.boolean().default(true),
+  framing: framing.optional().describe('tcp only.'),
+  static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),
+  websocket: websocketPath.optional(),
+  limits,
+})
+
+const column = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('int'), size: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)]).default(8).describe('Bytes: 1, 2, 4 or 8. With 8, values are safe integers.') }),
+  z.strictObject({ type: z.literal('float') }),
+  z.strictObject({ type: z.literal('string'), size: z.int().min(1).max(65535).describe('Bytes of UTF-8 at most.') }),
+])
+
+const table = z.strictObject({
+  size: z.int().min(1).max(100_000_000).describe('The number of rows that fit.'),
+  columns: z.record(name, column).refine((columns) => Object.keys(columns).length > 0, 'expected at least one column'),
+  persist: z.boolean().default(false).describe('Keep the rows on disk, in `dataDir`, over restarts.'),
+})
+
+const admin = z.strictObject({
+  host: z.string().min(1).default('127.0.0.1'),
+  port: portNumber.optional(),
+  path: z.string().min(1).optional().describe('A unix socket (mode 0600) instead of host and port.'),
+  token: z.string().min(16).optional().describe('Asked for as `Authorization: Bearer …`. Needed to listen on more than loopback.'),
+})
+
+export const ConfigSchema = z.strictObject({
+  $schema: z.string().optional(),
+  name: name.default('polyport').describe('Shown in process titles, logs and status.'),
+  workers: z.union([z.literal('auto'), z.int().min(1).max(256)]).default(1).describe('Worker processes: a number, or `"auto"` for one per core.'),
+  dispatch: z
+    .enum(['kernel', 'round-robin', 'ip-hash'])
+    .default('kernel')
+    .describe('Who gets a new connection: `kernel`, the worker that accepts it first; `round-robin`, each in turn; `ip-hash`, always the same worker for a client address.'),
+  runtimeDir: z.string().min(1).default('./run').describe('Where the pid file and the control socket are.'),
+  dataDir: z.string().min(1).default('./data').describe('Where persistent tables are.'),
+  maxWaitSeconds: z.number().min(0).max(86400).default(30).describe('How long a stop waits for what is still being done.'),
+  serverHeader: z.string().regex(/^[\x20-\x7e]*$/, 'expected printable ASCII').optional().describe('http: the value of the `Server` response header; none when absent.'),
+  log: z
+    .strictObject({
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+      format: z.enum(['auto', 'json', 'pretty']).default('auto').describe('`auto`: pretty on a terminal, JSON elsewhere.'),
+    })
+    .prefault({}),
+  admin: admin.optional().describe('The admin port: /metrics, /healthz, /readyz and /api/status. Closed when absent.'),
+  ports: z.array(port).min(1),
+  tables: z.record(name, table).default({}).describe('Shared tables, by name.'),
+})
+
+/** The config as written. */
+export type ConfigInput = z.input<typeof ConfigSchema>
+
+type Parsed = z.output<typeof ConfigSchema>
+type ParsedPort = Parsed['ports'][number]
+
+export type FramingConfig = z.output<typeof framing>
+export type LimitsConfig = z.output<typeof limits>
+export type ColumnConfig = z.output<typeof column>
+export type TableConfig = z.output<typeof table>
+export type AdminConfig = z.output<typeof admin>
+export type WebSocketPathConfig = z.output<typeof websocketPath>
+export type Protocol = ParsedPort['protocol']
+
+/** A port with everything resolved: name given, files absolute, framing chosen. */
+export type PortConfig = Omit<ParsedPort, 'name' | 'framing'> & {
+  name: string
+  /** Present on tcp ports. */
+  framing?: FramingConfig
+}
+
+/** The config as the daemon uses it: validated, defaults filled in, paths absolute, `workers` a number. Plain data. */
+export type Config = Omit<Parsed, 'ports' | 'workers' | '$schema'> & {
+  /** The absolute path of the config file, and its folder. */
+  file: string
+  dir: string
+  workers: number
+  /** Only those that are enabled. */
+  ports: PortConfig[]
+}
