@@ -1,0 +1,75 @@
+import type { CloseReason } from '../contracts/close-reason.ts'
+import type { Protocol } from '../config/schema.ts'
+import { Histogram, type HistogramReport } from './histogram.ts'
+
+/** What one worker counted on one port since it started, as plain data: it travels to the master. */
+export interface PortReport {
+  readonly name: string
+  readonly protocol: Protocol
+  /** Open now. */
+  readonly connections: number
+  readonly accepted: number
+  /** By reason. */
+  readonly refused: Readonly<Record<string, number>>
+  /** Connections that ended, by reason. */
+  readonly closed: Readonly<Record<string, number>>
+  readonly messagesIn: number
+  readonly messagesOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Messages that were not sent because a send buffer was full. */
+  readonly dropped: number
+  /** Throws and rejections of the handler. */
+  readonly errors: number
+  /** Time in the handler's message callback, promises included. */
+  readonly handlerSeconds: HistogramReport
+  /** http: requests by `"GET 2xx"`. */
+  readonly requests?: Readonly<Record<string, number>>
+  /** http: from the request's head to the end of its response. */
+  readonly requestSeconds?: HistogramReport
+}
+
+/** The integers of one port. The hot path adds to them; metrics reads them. */
+export class PortCounters {
+  connections = 0
+  accepted = 0
+  readonly refused: Record<string, number> = {}
+  readonly closed: Record<string, number> = {}
+  messagesIn = 0
+  messagesOut = 0
+  bytesIn = 0
+  bytesOut = 0
+  dropped = 0
+  errors = 0
+  readonly handler: Histogram = new Histogram()
+  readonly requests: Record<string, number> = {}
+  readonly requestDuration: Histogram = new Histogram()
+
+  refuse(reason: CloseReason): void {
+    this.refused[reason] = (this.refused[reason] ?? 0) + 1
+  }
+
+  close(reason: CloseReason): void {
+    this.closed[reason] = (this.closed[reason] ?? 0) + 1
+  }
+
+  report(port: { name: string; protocol: Protocol }): PortReport {
+    const http = port.protocol === 'http'
+    return {
+      name: port.name,
+      protocol: port.protocol,
+      connections: this.connections,
+      accepted: this.accepted,
+      refused: this.refused,
+      closed: this.closed,
+      messagesIn: this.messagesIn,
+      messagesOut: this.messagesOut,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      dropped: this.dropped,
+      errors: this.errors,
+      handlerSeconds: this.handler.report(),
+      ...(http && { requests: this.requests, requestSeconds: this.requestDuration.report() }),
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import type { PortReport } from './port-counters.ts'
+
+/** What one worker tells of itself, as plain data. Counters start at 0 with the process. */
+export interface WorkerReport {
+  readonly pid: number
+  /** Bytes. */
+  readonly memory: { readonly rss: number; readonly heapUsed: number }
+  /** Seconds since the process started. */
+  readonly cpu: { readonly user: number; readonly system: number }
+  /** Delay of the event loop since the last report, in seconds. */
+  readonly loopLag: { readonly mean: number; readonly max: number }
+  readonly ports: readonly PortReport[]
+  /** What handlers registered in `daemon.metrics`, in prom-client's JSON form. */
+  readonly custom: readonly unknown[]
+}
