@@ -1,0 +1,91 @@
+import type { CloseReason } from '../contracts/close-reason.ts'
+import type { ConnectionCallbacks, SocketConnection } from './connection.ts'
+import type { Port } from './port.ts'
+import type { Wire } from './wire.ts'
+
+type Callback = (connection: SocketConnection, argument?: unknown) => unknown
+
+/** The callbacks of a TCP or WebSocket handler: guarded, counted and timed, so that what they throw ends nothing else. */
+export class HandlerCallbacks implements ConnectionCallbacks {
+  readonly #port: Port
+  readonly #wire: Wire
+  readonly #onOpen: Callback | undefined
+  readonly #onMessage: Callback
+  readonly #onDrain: Callback | undefined
+  readonly #onClose: Callback | undefined
+
+  constructor(port: Port, wire: Wire) {
+    const handler = port.handler as unknown as Record<string, Callback | undefined>
+    this.#port = port
+    this.#wire = wire
+    this.#onOpen = handler[wire.onOpen]
+    this.#onMessage = handler[wire.onMessage] as Callback
+    this.#onDrain = handler['onDrain']
+    this.#onClose = handler['onClose']
+  }
+
+  opened(connection: SocketConnection, request?: unknown): Promise<void> | undefined {
+    if (this.#onOpen === undefined) return undefined
+    return this.#call(this.#onOpen, this.#wire.onOpen, connection, request)
+  }
+
+  receive(connection: SocketConnection, message: string | Buffer): Promise<void> | undefined {
+    const port = this.#port
+    const start = port.clock
+    let result: unknown
+    try {
+      result = this.#onMessage.call(port.handler, connection, message)
+    } catch (error) {
+      this.#failed(error, this.#wire.onMessage, connection)
+    }
+    const now = performance.now()
+    port.clock = now
+    if (isPromise(result)) return this.#timed(result, connection, start)
+    port.counters.handler.observeMs(now - start)
+    return undefined
+  }
+
+  drained(connection: SocketConnection): void {
+    if (this.#onDrain !== undefined) this.#call(this.#onDrain, 'onDrain', connection)
+  }
+
+  closed(connection: SocketConnection, reason: CloseReason): Promise<void> | undefined {
+    this.#port.log.debug({ fd: connection.fd, reason }, 'Connection closed')
+    return this.#onClose === undefined ? undefined : this.#call(this.#onClose, 'onClose', connection, reason)
+  }
+
+  #call(callback: Callback, name: string, connection: SocketConnection, argument?: unknown): Promise<void> | undefined {
+    try {
+      const result = callback.call(this.#port.handler, connection, argument)
+      if (isPromise(result)) return this.#settled(result, name, connection)
+    } catch (error) {
+      this.#failed(error, name, connection)
+    }
+    return undefined
+  }
+
+  async #timed(result: PromiseLike<unknown>, connection: SocketConnection, start: number): Promise<void> {
+    await this.#settled(result, this.#wire.onMessage, connection)
+    const now = performance.now()
+    this.#port.counters.handler.observeMs(now - start)
+    // The next message of the queue begins now.
+    this.#port.clock = now
+  }
+
+  async #settled(result: PromiseLike<unknown>, name: string, connection: SocketConnection): Promise<void> {
+    try {
+      await result
+    } catch (error) {
+      this.#failed(error, name, connection)
+    }
+  }
+
+  #failed(error: unknown, name: string, connection: SocketConnection): void {
+    this.#port.failed(error, name, connection.fd)
+    if (this.#wire.endsOnFailure) connection.end('error')
+  }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return value !== undefined && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

@@ -1,0 +1,316 @@
+import type { Socket } from 'node:net'
+import type { CloseReason } from '../contracts/close-reason.ts'
+import type { Connection, Message } from '../contracts/connection.ts'
+import type { Connections } from './connections.ts'
+import { type Outbox, SCRATCH_BYTES } from './outbox.ts'
+import type { Port } from './port.ts'
+import { PausedBy } from './paused-by.ts'
+import type { Wire } from './wire.ts'
+
+// An async handler may fall this many messages behind before its client is no longer read: enough to keep it busy.
+const QUEUE_LENGTH = 16
+
+/** What all connections of a listener share. */
+export interface ConnectionContext {
+  readonly port: Port
+  readonly wire: Wire
+  readonly outbox: Outbox
+  readonly connections: Connections
+  readonly callbacks: ConnectionCallbacks
+}
+
+/** The handler's callbacks, guarded and counted. A promise that comes back never rejects. */
+export interface ConnectionCallbacks {
+  receive(connection: SocketConnection, message: string | Buffer): Promise<void> | undefined
+  drained(connection: SocketConnection): void
+  closed(connection: SocketConnection, reason: CloseReason): Promise<void> | undefined
+}
+
+/** The socket of a connection, or what speaks its protocol on it. */
+export interface Link {
+  pause(): void
+  resume(): void
+}
+
+/** A connection of this worker. Hot path: no closure, emitter or promise per message unless the handler returns a promise. */
+export class SocketConnection implements Connection {
+  readonly fd: number
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly connectedAt: number
+  readonly wire: Wire
+  readonly socket: Socket
+  readonly link: Link
+  uid: string | undefined = undefined
+  groups: Set<string> | null = null
+  isOpen = true
+  readonly #context: ConnectionContext
+  #data: Record<string, unknown> | null = null
+  #reason: CloseReason | undefined = undefined
+  // What waits for the end of the turn, beyond the outbox's scratch buffer.
+  #first: Uint8Array | null = null
+  #more: Uint8Array[] | null = null
+  #waitingBytes = 0
+  #isScheduled = false
+  // Messages that wait for a promise of the handler.
+  #queue: (string | Buffer)[] | null = null
+  #isBusy = false
+  #pausedBy = 0
+  #hasEnded = false
+  #isClosed = false
+
+  constructor(context: ConnectionContext, socket: Socket, link: Link, peer: { address: string; port: number }) {
+    this.#context = context
+    this.wire = context.wire
+    this.socket = socket
+    this.link = link
+    this.fd = context.connections.nextFd()
+    this.remoteAddress = peer.address
+    this.remotePort = peer.port
+    this.connectedAt = Date.now()
+  }
+
+  get port(): string {
+    return this.#context.port.name
+  }
+
+  get data(): Record<string, unknown> {
+    this.#data ??= {}
+    return this.#data
+  }
+
+  set data(data: Record<string, unknown>) {
+    this.#data = data
+  }
+
+  get bytesIn(): number {
+    return this.socket.bytesRead
+  }
+
+  get bytesOut(): number {
+    return this.socket.bytesWritten
+  }
+
+  get bufferedBytes(): number {
+    const { outbox } = this.#context
+    return this.#waitingBytes + this.socket.writableLength + (outbox.reader === this ? outbox.used : 0)
+  }
+
+  send(message: Message): boolean {
+    if (!this.isOpen) return false
+    const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength
+    const room = byteLength + this.wire.overhead
+    if (!this.#hasRoom(room)) return false
+    const { outbox, port } = this.#context
+    port.counters.messagesOut++
+    if (outbox.reader === this && this.#first === null && room <= SCRATCH_BYTES) {
+      if (outbox.used + room > SCRATCH_BYTES) this.flush()
+      outbox.used += this.wire.encodeInto(outbox.scratch, outbox.used, message, byteLength)
+      return true
+    }
+    const frame = Buffer.allocUnsafe(room)
+    const length = this.wire.encodeInto(frame, 0, message, byteLength)
+    this.#hold(length === room ? frame : frame.subarray(0, length))
+    return true
+  }
+
+  /** Sends bytes that are framed already. They are shared: nobody may change them. */
+  sendFrame(frame: Buffer): boolean {
+    if (!this.isOpen || !this.#hasRoom(frame.length)) return false
+    this.#context.port.counters.messagesOut++
+    this.#hold(frame)
+    return true
+  }
+
+  write(bytes: Message): boolean {
+    if (this.wire.protocol !== 'tcp') throw new TypeError('write() is for TCP connections: use send(), which builds a WebSocket frame')
+    const chunk = typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
+    if (!this.isOpen || !this.#hasRoom(chunk.length)) return false
+    if (chunk.length > 0) this.#hold(chunk)
+    return true
+  }
+
+  close(last?: Message): void {
+    if (!this.isOpen) return
+    if (last !== undefined) this.send(last)
+    this.end('server')
+  }
+
+  destroy(): void {
+    this.abort('server')
+  }
+
+  join(group: string): void {
+    if (this.isOpen) this.#context.connections.join(this, group)
+  }
+
+  leave(group: string): void {
+    if (this.isOpen) this.#context.connections.leave(this, group)
+  }
+
+  bind(uid: string): void {
+    if (this.isOpen) this.#context.connections.bind(this, uid)
+  }
+
+  get isPaused(): boolean {
+    return this.#pausedBy !== 0
+  }
+
+  pause(): void {
+    this.#pause(PausedBy.handler)
+  }
+
+  resume(): void {
+    this.#resume(PausedBy.handler)
+  }
+
+  /** Why it is closing or has closed. */
+  get reason(): CloseReason | undefined {
+    return this.#reason
+  }
+
+  /** A callback has returned a promise: messages wait for it. */
+  waitFor(promise: Promise<void>): void {
+    void this.#work(promise)
+  }
+
+  /** The framing has found a message. */
+  onMessage(message: string | Buffer): void {
+    if (!this.isOpen) return
+    const { port, callbacks } = this.#context
+    port.counters.messagesIn++
+    if (this.#isBusy) {
+      this.#queue ??= []
+      this.#queue.push(message)
+      if (this.#queue.length >= QUEUE_LENGTH) this.#pause(PausedBy.queue)
+      return
+    }
+    const promise = callbacks.receive(this, message)
+    if (promise !== undefined) void this.#work(promise)
+  }
+
+  /** What was sent so far leaves in one system call. */
+  flush(): void {
+    this.#isScheduled = false
+    const { outbox } = this.#context
+    const { socket } = this
+    if (outbox.reader === this && outbox.used > 0) {
+      socket.write(outbox.take())
+      if (socket.writableLength > 0) outbox.replaceScratch()
+    }
+    const first = this.#first
+    if (first !== null) {
+      const more = this.#more
+      this.#first = null
+      this.#more = null
+      if (more === null) socket.write(first)
+      else if (this.#waitingBytes <= SCRATCH_BYTES) socket.write(Buffer.concat([first, ...more], this.#waitingBytes))
+      else {
+        socket.cork()
+        socket.write(first)
+        for (const chunk of more) socket.write(chunk)
+        socket.uncork()
+      }
+      this.#waitingBytes = 0
+    }
+    // A client that does not read its answers is not read either: its requests wait in its own send buffer.
+    if (socket.writableNeedDrain && this.isOpen) this.#pause(PausedBy.output)
+  }
+
+  /** The socket has sent everything that it held. */
+  onSocketDrain(): void {
+    this.#resume(PausedBy.output)
+    if (this.isOpen) this.#context.callbacks.drained(this)
+  }
+
+  /** The client has sent all that it will send. */
+  onPeerEnd(): void {
+    this.#hasEnded = true
+    if (!this.#isBusy) this.end('client')
+  }
+
+  /** Closes in good order: what was sent leaves first. */
+  end(reason: CloseReason): void {
+    if (!this.isOpen) return
+    this.flush()
+    this.#shut(reason)
+    this.wire.end(this)
+  }
+
+  /** Closes at once. */
+  abort(reason: CloseReason): void {
+    if (this.isOpen) this.#shut(reason)
+    this.socket.destroy()
+  }
+
+  /** The socket is gone. `onClose` follows once, behind the messages that still wait. */
+  onSocketClose(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.isOpen) this.#shut('client')
+    this.#context.port.released(this.socket, this.#reason ?? 'client')
+    if (!this.#isBusy) this.#closed()
+  }
+
+  #closed(): void {
+    this.#context.callbacks.closed(this, this.#reason ?? 'client')
+  }
+
+  #shut(reason: CloseReason): void {
+    this.isOpen = false
+    this.#reason = reason
+    this.#first = null
+    this.#more = null
+    this.#waitingBytes = 0
+    const { outbox, connections } = this.#context
+    if (outbox.reader === this) outbox.used = 0
+    connections.remove(this)
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const { limits, counters } = this.#context.port
+    if (this.bufferedBytes + bytes <= limits.sendBuffer) return true
+    counters.dropped++
+    if (limits.onOverflow === 'close') this.abort('overflow')
+    return false
+  }
+
+  #hold(chunk: Uint8Array): void {
+    this.#waitingBytes += chunk.byteLength
+    if (this.#first === null) this.#first = chunk
+    else if (this.#more === null) this.#more = [chunk]
+    else this.#more.push(chunk)
+    const { outbox } = this.#context
+    // The one that is being read is flushed when its read is done.
+    if (this.#isScheduled || outbox.reader === this) return
+    this.#isScheduled = true
+    outbox.schedule(this)
+  }
+
+  async #work(promise: Promise<void>): Promise<void> {
+    const { callbacks } = this.#context
+    this.#isBusy = true
+    await promise
+    let queue = this.#queue
+    while (queue !== null) {
+      this.#queue = null
+      for (const message of queue) await callbacks.receive(this, message)
+      this.#resume(PausedBy.queue)
+      queue = this.#queue
+    }
+    this.#isBusy = false
+    if (this.#hasEnded) this.end('client')
+    if (this.#isClosed) this.#closed()
+  }
+
+  #pause(by: number): void {
+    if (this.#pausedBy === 0) this.link.pause()
+    this.#pausedBy |= by
+  }
+
+  #resume(by: number): void {
+    if ((this.#pausedBy & by) === 0) return
+    this.#pausedBy &= ~by
+    if (this.#pausedBy === 0) this.link.resume()
+  }
+}

@@ -1,0 +1,134 @@
+import type { ConnectionInfo, Message } from '../contracts/connection.ts'
+import type { SocketConnection } from './connection.ts'
+import { encode, type Wire } from './wire.ts'
+
+/** The registry that all workers share, as far as this layer needs it. */
+export interface ConnectionRegistry {
+  add(info: ConnectionInfo & { owner: number }): void
+  remove(fd: number): void
+  bind(fd: number, uid: string): boolean
+  join(fd: number, group: string): boolean
+  leave(fd: number, group: string): boolean
+}
+
+/** The connections of this worker, by fd and by group. Keeps the shared registry true. */
+export class Connections {
+  readonly #byFd = new Map<number, SocketConnection>()
+  readonly #groups = new Map<string, Set<SocketConnection>>()
+  readonly #registry: ConnectionRegistry
+  readonly #nextFd: () => number
+  readonly #owner: number
+  readonly #slot: number
+
+  constructor(parts: { registry: ConnectionRegistry; nextFd: () => number; owner: number; slot: number }) {
+    this.#registry = parts.registry
+    this.#nextFd = parts.nextFd
+    this.#owner = parts.owner
+    this.#slot = parts.slot
+  }
+
+  get size(): number {
+    return this.#byFd.size
+  }
+
+  nextFd(): number {
+    return this.#nextFd()
+  }
+
+  get(fd: number): SocketConnection | undefined {
+    return this.#byFd.get(fd)
+  }
+
+  all(): IterableIterator<SocketConnection> {
+    return this.#byFd.values()
+  }
+
+  add(connection: SocketConnection): void {
+    this.#byFd.set(connection.fd, connection)
+    this.#registry.add({
+      fd: connection.fd,
+      owner: this.#owner,
+      worker: this.#slot,
+      port: connection.port,
+      protocol: connection.wire.protocol,
+      remoteAddress: connection.remoteAddress,
+      remotePort: connection.remotePort,
+      connectedAt: connection.connectedAt,
+      uid: connection.uid,
+      groups: connection.groups === null ? [] : [...connection.groups],
+    })
+    for (const group of connection.groups ?? []) this.#enter(connection, group)
+  }
+
+  remove(connection: SocketConnection): void {
+    if (!this.#byFd.delete(connection.fd)) return
+    for (const group of connection.groups ?? []) this.#exit(connection, group)
+    this.#registry.remove(connection.fd)
+  }
+
+  bind(connection: SocketConnection, uid: string | undefined): void {
+    if (uid !== undefined) this.#registry.bind(connection.fd, uid)
+    connection.uid = uid
+  }
+
+  join(connection: SocketConnection, group: string): void {
+    this.#registry.join(connection.fd, group)
+    this.joined(connection, group)
+  }
+
+  leave(connection: SocketConnection, group: string): void {
+    this.#registry.leave(connection.fd, group)
+    this.left(connection, group)
+  }
+
+  /** The registry already says so: another worker, or `join`, has written it. */
+  joined(connection: SocketConnection, group: string): void {
+    connection.groups ??= new Set()
+    connection.groups.add(group)
+    this.#enter(connection, group)
+  }
+
+  left(connection: SocketConnection, group: string): void {
+    connection.groups?.delete(group)
+    this.#exit(connection, group)
+  }
+
+  /** Sends to this worker's members of a group. The message is framed once for each way of framing. */
+  publish(group: string, message: Message, except: readonly number[]): void {
+    const members = this.#groups.get(group)
+    if (members !== undefined) sendToAll(members, message, except)
+  }
+
+  broadcast(message: Message, port: string | undefined): void {
+    if (port === undefined) return sendToAll(this.#byFd.values(), message, [])
+    const members: SocketConnection[] = []
+    for (const connection of this.#byFd.values()) if (connection.port === port) members.push(connection)
+    sendToAll(members, message, [])
+  }
+
+  #enter(connection: SocketConnection, group: string): void {
+    let members = this.#groups.get(group)
+    if (members === undefined) this.#groups.set(group, (members = new Set()))
+    members.add(connection)
+  }
+
+  #exit(connection: SocketConnection, group: string): void {
+    const members = this.#groups.get(group)
+    if (members?.delete(connection) && members.size === 0) this.#groups.delete(group)
+  }
+}
+
+function sendToAll(members: Iterable<SocketConnection>, message: Message, except: readonly number[]): void {
+  let wire: Wire | undefined
+  let frame: Buffer | undefined
+  const others = new Map<Wire, Buffer>()
+  for (const member of members) {
+    if (except.length > 0 && except.includes(member.fd)) continue
+    if (member.wire !== wire) {
+      wire = member.wire
+      frame = others.get(wire)
+      if (frame === undefined) others.set(wire, (frame = encode(wire, message)))
+    }
+    member.sendFrame(frame as Buffer)
+  }
+}

@@ -1,0 +1,91 @@
+import type { Socket } from 'node:dgram'
+import type { Message } from '../contracts/connection.ts'
+import type { UdpHandler } from '../contracts/handlers.ts'
+import type { Peer } from '../contracts/peer.ts'
+import type { Listener } from './listener.ts'
+import type { Port } from './port.ts'
+
+/** A udp port: each datagram goes to the handler. */
+export class DatagramListener implements Listener {
+  readonly port: Port
+  readonly #socket: Socket
+
+  constructor(port: Port, socket: Socket) {
+    this.port = port
+    this.#socket = socket
+    socket.on('message', (packet, from) => this.#receive(packet, from))
+    // Sending failed: the kernel had no room, or the peer's host says there is nobody.
+    socket.on('error', () => this.#dropped())
+  }
+
+  send(data: Message, port: number, address: string): void {
+    const { counters } = this.port
+    counters.messagesOut++
+    counters.bytesOut += typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength
+    try {
+      this.#socket.send(data, port, address)
+    } catch {
+      // A closed socket, a bad address or too long a datagram: nobody is there to tell, so it is counted.
+      this.#dropped()
+    }
+  }
+
+  #dropped(): void {
+    this.port.counters.dropped++
+  }
+
+  #receive(packet: Buffer, from: { address: string; port: number }): void {
+    const { counters, handler } = this.port
+    counters.messagesIn++
+    counters.bytesIn += packet.length
+    const start = performance.now()
+    try {
+      const result = (handler as UdpHandler).onPacket(packet, new DatagramPeer(this, from))
+      if (result !== undefined && typeof result.then === 'function') {
+        void this.#settle(result, start)
+        return
+      }
+    } catch (error) {
+      this.port.failed(error, 'onPacket')
+    }
+    counters.handler.observeMs(performance.now() - start)
+  }
+
+  async #settle(result: Promise<void>, start: number): Promise<void> {
+    try {
+      await result
+    } catch (error) {
+      this.port.failed(error, 'onPacket')
+    }
+    this.port.counters.handler.observeMs(performance.now() - start)
+  }
+
+  stop(): void {
+    this.#socket.removeAllListeners('message')
+  }
+
+  destroy(): void {
+    this.#socket.close()
+  }
+}
+
+class DatagramPeer implements Peer {
+  readonly address: string
+  readonly port: number
+  readonly #listener: DatagramListener
+
+  constructor(listener: DatagramListener, from: { address: string; port: number }) {
+    this.address = from.address
+    this.port = from.port
+    this.#listener = listener
+  }
+
+  send(data: Message): void {
+    this.#listener.send(data, this.port, this.address)
+  }
+}
+
+/** How the socket of a UDP port looks an address up: peers are numbers already, so there is nothing to ask anybody. */
+export function lookupLiteral(address: string, _options: unknown, found: (error: Error | null, address: string, family: number) => void): void {
+  found(null, address, address.includes(':') ? 6 : 4)
+}

@@ -1,0 +1,84 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Listener } from './listener.ts'
+import { type StreamHandle, socketFromHandle } from './node-internals.ts'
+import type { Port } from './port.ts'
+import type { HttpRequests } from './http-requests.ts'
+import { reasonOf } from './socket-error.ts'
+import type { WebSocketUpgrade } from './websocket-upgrade.ts'
+
+// How often a stopping port looks for connections that have become idle.
+const SWEEP_MS = 20
+
+/** An http or websocket port: Node's own HTTP server on sockets that were accepted here. */
+export class HttpListener implements Listener {
+  readonly port: Port
+  readonly #requests: HttpRequests
+  readonly #upgrade: WebSocketUpgrade | undefined
+  readonly #server: Server
+  readonly #failures = new WeakMap<Socket, Error>()
+  readonly #onSocketClose: (this: Socket) => void
+  #sweeper: NodeJS.Timeout | undefined
+
+  constructor(parts: { port: Port; requests: HttpRequests; upgrade?: WebSocketUpgrade }) {
+    const { port, requests, upgrade } = parts
+    this.port = port
+    this.#requests = requests
+    this.#upgrade = upgrade
+    const failures = this.#failures
+    this.#onSocketClose = function () {
+      const failure = failures.get(this)
+      port.released(this, failure === undefined ? 'client' : reasonOf(failure))
+    }
+    // Other upgrades are answered as the plain requests that they also are (Upgrade: h2c, say).
+    const shouldUpgradeCallback = (request: IncomingMessage): boolean => upgrade?.wants(request) === true
+    this.#server = createServer({ shouldUpgradeCallback } as object, requests.onRequest)
+    this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head))
+    // Starts what watches the header and request timeouts: this server never listens by itself.
+    this.#server.emit('listening')
+  }
+
+  adopt(client: StreamHandle): void {
+    const socket = socketFromHandle(client)
+    if (!this.port.admit(socket)) {
+      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      socket.once('finish', () => socket.destroy())
+      socket.on('error', () => socket.destroy())
+      return
+    }
+    socket.on('error', (error) => this.#failures.set(socket, error))
+    socket.on('close', this.#onSocketClose)
+    this.#server.emit('connection', socket)
+  }
+
+  stop(): void {
+    this.#requests.stop()
+    this.#upgrade?.stop()
+    this.#server.closeIdleConnections()
+    this.#sweeper = setInterval(() => {
+      if (this.port.sockets.size === 0) clearInterval(this.#sweeper)
+      this.#server.closeIdleConnections()
+    }, SWEEP_MS)
+  }
+
+  destroy(): void {
+    clearInterval(this.#sweeper)
+    // Also ends what watches the timeouts.
+    this.#server.close(() => {})
+    for (const socket of this.port.sockets) socket.destroy()
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (this.#upgrade?.wants(request) !== true) {
+      // Only before Node 22.21, which has no shouldUpgradeCallback.
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    socket.off('close', this.#onSocketClose)
+    // A connection releases its socket by itself, with its own reason; this is for upgrades that were refused.
+    socket.on('close', () => {
+      if (!('polyport' in socket)) this.port.released(socket, 'client')
+    })
+    void this.#upgrade.upgrade(request, socket, head)
+  }
+}

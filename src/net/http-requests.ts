@@ -1,0 +1,102 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpHandler } from '../contracts/handlers.ts'
+import type { Port } from './port.ts'
+
+/** Serves files before the handler is asked: calls `next` for what it does not have. */
+export type StaticFiles = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
+
+// RFC 9110 section 9 and RFC 5789. Anything else is counted as OTHER: a label must not come from a client.
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
+
+interface PolyportResponse extends ServerResponse {
+  polyport: HttpRequests
+}
+
+/** The requests of an http port → the handler; or, on a websocket port, their refusal. */
+export class HttpRequests {
+  readonly #port: Port
+  readonly #staticFiles: StaticFiles | undefined
+  readonly #serverHeader: string | undefined
+  /** Responses that are not finished, and when their requests began. */
+  readonly #open = new Map<ServerResponse, number>()
+  #isStopping = false
+
+  constructor(parts: { port: Port; staticFiles?: StaticFiles | undefined; serverHeader?: string | undefined }) {
+    this.#port = parts.port
+    this.#staticFiles = parts.staticFiles
+    this.#serverHeader = parts.serverHeader
+  }
+
+  readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const start = performance.now()
+    this.#open.set(response, start)
+    ;(response as PolyportResponse).polyport = this
+    response.on('close', onResponseClose)
+    if (this.#isStopping) response.shouldKeepAlive = false
+    if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
+    this.#port.counters.messagesIn++
+    if (this.#port.protocol === 'websocket') return refusePlain(response)
+    if (this.#staticFiles === undefined) this.#handle(request, response, start)
+    else this.#staticFiles(request, response, () => this.#handle(request, response, start))
+  }
+
+  /** Every response from now on is the last of its connection. */
+  stop(): void {
+    this.#isStopping = true
+    for (const response of this.#open.keys()) response.shouldKeepAlive = false
+  }
+
+  /** @internal */
+  finished(response: ServerResponse): void {
+    const { counters } = this.#port
+    const start = this.#open.get(response)
+    if (start === undefined) return
+    this.#open.delete(response)
+    counters.messagesOut++
+    counters.requestDuration.observeMs(performance.now() - start)
+    const method = response.req.method ?? 'GET'
+    const key = `${METHODS.has(method) ? method : 'OTHER'} ${Math.floor(response.statusCode / 100)}xx`
+    counters.requests[key] = (counters.requests[key] ?? 0) + 1
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse, start: number): void {
+    const port = this.#port
+    try {
+      const result = (port.handler as HttpHandler).onRequest(request, response)
+      if (result !== undefined && typeof result.then === 'function') {
+        void this.#settle(result, response, start)
+        return
+      }
+    } catch (error) {
+      this.#failed(error, response)
+    }
+    port.counters.handler.observeMs(performance.now() - start)
+  }
+
+  async #settle(result: Promise<void>, response: ServerResponse, start: number): Promise<void> {
+    try {
+      await result
+    } catch (error) {
+      this.#failed(error, response)
+    }
+    this.#port.counters.handler.observeMs(performance.now() - start)
+  }
+
+  #failed(error: unknown, response: ServerResponse): void {
+    this.#port.failed(error, 'onRequest')
+    if (response.headersSent) response.destroy()
+    else {
+      for (const name of response.getHeaderNames()) response.removeHeader(name)
+      response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8' }).end('Internal Server Error\n')
+    }
+  }
+}
+
+function refusePlain(response: ServerResponse): void {
+  response.writeHead(426, { Upgrade: 'websocket', Connection: 'Upgrade', 'Content-Type': 'text/plain; charset=utf-8' })
+  response.end('This port speaks WebSocket\n')
+}
+
+function onResponseClose(this: ServerResponse): void {
+  ;(this as PolyportResponse).polyport.finished(this)
+}

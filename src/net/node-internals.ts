@@ -1,0 +1,112 @@
+import dgram from 'node:dgram'
+import net from 'node:net'
+
+/**
+ * The only file that touches what Node does not document: raw handles. `test/net/node-internals.test.ts` says which names it
+ * relies on, and runs on every Node line that Polyport supports.
+ *
+ * Why raw handles: the listening sockets live in the master, which never reads them, and each worker accepts from its own
+ * copy (accept(2) on a shared socket). A `net.Server` cannot be opened without accepting.
+ */
+
+/** A kernel socket as libuv knows it: a TCP or pipe handle. */
+export interface StreamHandle {
+  readonly fd: number
+  onconnection: ((status: number, client: StreamHandle | undefined) => void) | null
+  listen(backlog: number): number
+  close(done?: () => void): void
+  getsockname?(out: { address?: string; port?: number; family?: string }): number
+  getpeername?(out: { address?: string; port?: number; family?: string }): number
+  setNoDelay?(on: boolean): number
+  unref(): void
+}
+
+/** A UDP socket's handle. */
+export interface DatagramHandle {
+  readonly fd: number
+  recvStop(): number
+  close(): void
+}
+
+interface NetInternals {
+  _createServerHandle(address: string, port: number, addressType: number, fd?: number, flags?: number): StreamHandle | number
+}
+
+// As node's own default (net.Server#listen): the kernel cuts it to net.core.somaxconn.
+const BACKLOG = 511
+
+/** Binds, without listening. Returns the handle, or a negative errno. */
+export function bindStream(address: { host: string; port: number } | { path: string }): StreamHandle | number {
+  const internals = net as unknown as NetInternals
+  if ('path' in address) return internals._createServerHandle(address.path, -1, -1)
+  const handle = internals._createServerHandle(address.host, address.port, net.isIPv6(address.host) ? 6 : 4)
+  if (typeof handle === 'number') return handle
+  // libuv holds EADDRINUSE back until the first use of the socket (uv__tcp_bind: delayed_error).
+  const status = handle.getsockname?.({}) ?? 0
+  if (status === 0) return handle
+  handle.close()
+  return status
+}
+
+/** The port that the kernel chose for a bound TCP handle. */
+export function boundPort(handle: StreamHandle): number {
+  const out: { port?: number } = {}
+  handle.getsockname?.(out)
+  return out.port ?? 0
+}
+
+/**
+ * Listens and accepts. `onHandle` gets the raw handle of each client, `onFailure` a negative errno when accept(2) fails.
+ * @returns 0 or a negative errno
+ */
+export function acceptOn(handle: StreamHandle, onHandle: (client: StreamHandle) => void, onFailure: (errno: number) => void): number {
+  handle.onconnection = (status, client) => {
+    if (status === 0 && client !== undefined) onHandle(client)
+    else onFailure(status)
+  }
+  return handle.listen(BACKLOG)
+}
+
+const peername: { address?: string; port?: number } = {}
+
+/** The client's address; `''` and 0 on a unix socket. The object is reused by the next call. */
+export function peerOf(handle: StreamHandle): { address: string; port: number } {
+  peername.address = ''
+  peername.port = 0
+  handle.getpeername?.(peername)
+  return peername as { address: string; port: number }
+}
+
+/** Wraps an accepted handle. With `onread`, its callback gets every read in one shared buffer, with the socket as `this`. */
+export function socketFromHandle(handle: StreamHandle, onread?: net.OnReadOpts): net.Socket {
+  handle.setNoDelay?.(true)
+  const options = { handle, allowHalfOpen: true, readable: true, writable: true, ...(onread && { onread }) }
+  return new net.Socket(options as unknown as net.SocketConstructorOpts)
+}
+
+function handleOf(socket: dgram.Socket): DatagramHandle {
+  const state = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'state symbol')
+  const holder = state && (socket as unknown as Record<symbol, { handle: DatagramHandle }>)[state]
+  if (!holder) throw new Error('Cannot reach the handle of a UDP socket in this version of Node')
+  return holder.handle
+}
+
+/** The handle of a bound UDP socket, no longer read in this process. The socket object must be kept: it owns the handle. */
+export function stopReceiving(socket: dgram.Socket): DatagramHandle {
+  const handle = handleOf(socket)
+  handle.recvStop()
+  return handle
+}
+
+/** Starts to receive on a UDP handle that came from the master. */
+export function receiveOn(handle: DatagramHandle, options: dgram.SocketOptions): Promise<dgram.Socket> {
+  const socket = dgram.createSocket(options)
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    // dgram takes a handle where a port is documented, as node's own child_process does when it receives a socket.
+    socket.bind(handle as unknown as number, () => {
+      socket.off('error', reject)
+      resolve(socket)
+    })
+  })
+}

@@ -1,0 +1,118 @@
+import type { Socket } from 'node:net'
+import type { LimitsConfig, Protocol } from '../config/schema.ts'
+import type { CloseReason } from '../contracts/close-reason.ts'
+import type { Daemon, PortInfo } from '../contracts/daemon.ts'
+import type { Handler } from '../contracts/handlers.ts'
+import type { Logger } from '../contracts/logger.ts'
+import { PortCounters, type PortReport } from '../metrics/port-counters.ts'
+
+/** What a port is made of. */
+export interface PortParts {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly limits: LimitsConfig
+  readonly options: Record<string, unknown>
+  readonly handler: Handler
+  readonly daemon: Daemon
+  readonly log: Logger
+  /** Given when two handlers share one port: an http port and its WebSocket path count together. */
+  readonly counters?: PortCounters
+  readonly sockets?: Set<Socket>
+}
+
+/** One port of one worker: its handler, what it counts, and its open sockets. */
+export class Port implements PortInfo {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly limits: LimitsConfig
+  readonly handler: Handler
+  readonly log: Logger
+  readonly counters: PortCounters
+  /** Every socket that came in by this port and is not closed, upgraded ones too. */
+  readonly sockets: Set<Socket>
+  /** When the handler was last given control, in `performance.now()` milliseconds; durations count from here. */
+  clock = 0
+  #address = ''
+  #isStarted = false
+
+  constructor(parts: PortParts) {
+    this.name = parts.name
+    this.protocol = parts.protocol
+    this.limits = parts.limits
+    this.handler = parts.handler
+    this.counters = parts.counters ?? new PortCounters()
+    this.sockets = parts.sockets ?? new Set()
+    this.log = parts.log.child({ port: parts.name })
+    const members = { daemon: parts.daemon, port: this, options: parts.options, log: this.log }
+    for (const [key, value] of Object.entries(members)) Object.defineProperty(parts.handler, key, { value, configurable: true })
+  }
+
+  get address(): string {
+    return this.#address
+  }
+
+  get connections(): number {
+    return this.sockets.size
+  }
+
+  opened(address: string): void {
+    this.#address = address
+  }
+
+  /** @throws what the handler's `onStart` throws */
+  async start(): Promise<void> {
+    await this.handler.onStart?.()
+    this.#isStarted = true
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#isStarted) return
+    this.#isStarted = false
+    try {
+      await this.handler.onStop?.()
+    } catch (error) {
+      this.failed(error, 'onStop')
+    }
+  }
+
+  /** Takes a socket in, or refuses it when the port is full. */
+  admit(socket: Socket): boolean {
+    if (this.limits.maxConnections !== undefined && this.sockets.size >= this.limits.maxConnections) {
+      this.refused('max_connections')
+      return false
+    }
+    this.sockets.add(socket)
+    this.counters.accepted++
+    return true
+  }
+
+  refused(reason: CloseReason): void {
+    this.counters.refuse(reason)
+    this.log.debug({ reason }, 'Connection refused')
+  }
+
+  /** The socket has closed: its bytes join the totals. */
+  released(socket: Socket, reason: CloseReason): void {
+    if (!this.sockets.delete(socket)) return
+    this.counters.bytesIn += socket.bytesRead
+    this.counters.bytesOut += socket.bytesWritten
+    this.counters.close(reason)
+  }
+
+  /** A callback of the handler threw or rejected: it ends nothing else. */
+  failed(error: unknown, callback: string, fd?: number): void {
+    this.counters.errors++
+    this.log.error({ err: error, handler: this.handler.constructor.name, callback, ...(fd !== undefined && { fd }) }, `Handler failed in ${callback}`)
+  }
+
+  /** What was counted so far, the sockets that are still open included. */
+  report(): PortReport {
+    const report = this.counters.report(this)
+    let { bytesIn, bytesOut } = report
+    for (const socket of this.sockets) {
+      bytesIn += socket.bytesRead
+      bytesOut += socket.bytesWritten
+    }
+    return { ...report, connections: this.sockets.size, bytesIn, bytesOut }
+  }
+}

@@ -1,0 +1,52 @@
+import type { Socket } from 'node:net'
+import type { StreamHandler } from '../contracts/handlers.ts'
+import { plainAddress } from './address.ts'
+import type { Listener } from './listener.ts'
+import { peerOf, type StreamHandle, socketFromHandle } from './node-internals.ts'
+import type { Port } from './port.ts'
+import { endInGoodOrder } from './socket-end.ts'
+import { reasonOf } from './socket-error.ts'
+
+/** A stream port: the handler gets the raw duplex. */
+export class RawStreamListener implements Listener {
+  readonly port: Port
+
+  constructor(port: Port) {
+    this.port = port
+  }
+
+  adopt(client: StreamHandle): void {
+    const { address, port: remotePort } = peerOf(client)
+    const info = { remoteAddress: plainAddress(address), remotePort, port: this.port.name }
+    const socket = socketFromHandle(client)
+    if (!this.port.admit(socket)) {
+      socket.destroy()
+      return
+    }
+    let failure: Error | undefined
+    socket.on('error', (error) => {
+      failure = error
+    })
+    socket.on('close', () => this.port.released(socket, failure === undefined ? 'client' : reasonOf(failure)))
+    void this.#give(socket, info)
+  }
+
+  async #give(socket: Socket, info: { remoteAddress: string; remotePort: number; port: string }): Promise<void> {
+    const start = performance.now()
+    try {
+      await (this.port.handler as StreamHandler).onStream(socket, info)
+    } catch (error) {
+      this.port.failed(error, 'onStream')
+      socket.destroy()
+    }
+    this.port.counters.handler.observeMs(performance.now() - start)
+  }
+
+  stop(): void {
+    for (const socket of this.port.sockets) endInGoodOrder(socket)
+  }
+
+  destroy(): void {
+    for (const socket of this.port.sockets) socket.destroy()
+  }
+}

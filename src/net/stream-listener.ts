@@ -1,0 +1,110 @@
+import type { OnReadOpts, Socket } from 'node:net'
+import { FrameError } from '../errors.ts'
+import { type Cutter, FrameReader } from '../framing/frame-reader.ts'
+import { plainAddress } from './address.ts'
+import { HandlerCallbacks } from './callbacks.ts'
+import { type ConnectionContext, SocketConnection } from './connection.ts'
+import type { Connections } from './connections.ts'
+import type { Listener } from './listener.ts'
+import { peerOf, type StreamHandle, socketFromHandle } from './node-internals.ts'
+import type { Outbox } from './outbox.ts'
+import type { Port } from './port.ts'
+import { reasonOf } from './socket-error.ts'
+import { TcpWire } from './tcp-wire.ts'
+
+// As libuv suggests for a read. One buffer for all connections of the worker: a read is framed before the next one begins.
+const READ_BYTES = 64 * 1024
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
+
+/** A socket of this listener carries its connection and what straddles reads. */
+interface StreamSocket extends Socket {
+  polyport: { readonly connection: SocketConnection; readonly reader: FrameReader; readonly listener: StreamListener }
+}
+
+/** A tcp port: bytes → messages → the handler. */
+export class StreamListener implements Listener {
+  readonly port: Port
+  readonly #context: ConnectionContext & { callbacks: HandlerCallbacks }
+  readonly #framing: Cutter
+
+  constructor(parts: { port: Port; framing: Cutter; outbox: Outbox; connections: Connections }) {
+    this.port = parts.port
+    this.#framing = parts.framing
+    const wire = new TcpWire(parts.framing)
+    const callbacks = new HandlerCallbacks(parts.port, wire)
+    this.#context = { port: parts.port, wire, outbox: parts.outbox, connections: parts.connections, callbacks }
+  }
+
+  adopt(client: StreamHandle): void {
+    const { address, port: remotePort } = peerOf(client)
+    const peer = { address: plainAddress(address), port: remotePort }
+    const socket = socketFromHandle(client, ONREAD) as StreamSocket
+    if (!this.port.admit(socket)) {
+      socket.destroy()
+      return
+    }
+    const connection = new SocketConnection(this.#context, socket, socket, peer)
+    socket.polyport = { connection, reader: new FrameReader(), listener: this }
+    socket.on('end', onEnd)
+    socket.on('close', onClose)
+    socket.on('error', onError)
+    socket.on('drain', onDrain)
+    this.#context.connections.add(connection)
+    if (this.port.log.isLevelEnabled('debug')) this.port.log.debug({ fd: connection.fd, remoteAddress: peer.address, remotePort }, 'Connection opened')
+    const promise = this.#context.callbacks.opened(connection)
+    if (promise !== undefined) connection.waitFor(promise)
+    // Starts to read: nothing has been, so onConnect comes before the first message.
+    if (connection.isOpen && !connection.isPaused) socket.read(0)
+  }
+
+  /** One read: its messages go to the handler, then what the handler answered leaves in one write. */
+  read(socket: StreamSocket, length: number): void {
+    const { connection, reader } = socket.polyport
+    if (!connection.isOpen) return
+    const { outbox, port } = this.#context
+    port.clock = performance.now()
+    outbox.reader = connection
+    try {
+      reader.push(this.#framing, readBuffer, length, connection)
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error
+      port.log.debug({ fd: connection.fd, reason: error.reason }, error.message)
+      connection.end(error.reason)
+    }
+    connection.flush()
+    outbox.reader = null
+  }
+
+  stop(): void {
+    for (const socket of this.port.sockets) (socket as StreamSocket).polyport.connection.end('shutdown')
+  }
+
+  destroy(): void {
+    for (const socket of this.port.sockets) socket.destroy()
+  }
+}
+
+const ONREAD: OnReadOpts = {
+  buffer: readBuffer,
+  callback(this: unknown, length: number): boolean {
+    const socket = this as StreamSocket
+    socket.polyport.listener.read(socket, length)
+    return true
+  },
+}
+
+function onEnd(this: StreamSocket): void {
+  this.polyport.connection.onPeerEnd()
+}
+
+function onClose(this: StreamSocket): void {
+  this.polyport.connection.onSocketClose()
+}
+
+function onError(this: StreamSocket, error: Error): void {
+  this.polyport.connection.abort(reasonOf(error))
+}
+
+function onDrain(this: StreamSocket): void {
+  this.polyport.connection.onSocketDrain()
+}

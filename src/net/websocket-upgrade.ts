@@ -1,0 +1,181 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
+import { plainAddress } from './address.ts'
+import { HandlerCallbacks } from './callbacks.ts'
+import { type ConnectionContext, SocketConnection } from './connection.ts'
+import type { Connections } from './connections.ts'
+import type { Outbox } from './outbox.ts'
+import type { Port } from './port.ts'
+import { reasonOf } from './socket-error.ts'
+import { webSocketWire } from './websocket-wire.ts'
+
+// How long a client may take to answer our close frame.
+const CLOSE_MS = 1500
+
+interface Accepted {
+  uid?: string
+  groups?: readonly string[]
+  data?: Record<string, unknown>
+  protocol?: string
+}
+
+interface PolyportWebSocket extends WebSocket {
+  polyport: SocketConnection
+}
+
+interface PolyportSocket extends Socket {
+  polyport: { readonly connection: SocketConnection; readonly upgrade: WebSocketUpgrade }
+}
+
+/** A WebSocket port, or the WebSocket path of an http port: upgrades, then messages → the handler. */
+export class WebSocketUpgrade {
+  readonly port: Port
+  /** The path that upgrades; undefined: every path. */
+  readonly #path: string | undefined
+  readonly #server: WebSocketServer
+  readonly #context: ConnectionContext & { callbacks: HandlerCallbacks }
+  readonly #chosen = new WeakMap<IncomingMessage, string>()
+  #isStopping = false
+
+  constructor(parts: { port: Port; path?: string; outbox: Outbox; connections: Connections }) {
+    this.port = parts.port
+    this.#path = parts.path
+    const callbacks = new HandlerCallbacks(parts.port, webSocketWire)
+    this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
+    const { maxPayload, maxFragments } = parts.port.limits
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload,
+      maxFragments,
+      // Not in @types/ws yet: how long to wait for the peer's close frame.
+      ...({ closeTimeout: CLOSE_MS } as object),
+      handleProtocols: (_offered, request) => this.#chosen.get(request) ?? false,
+    })
+  }
+
+  /** Whether this request asks for what is served here. RFC 9110 section 7.8 lets a server ignore any other upgrade. */
+  wants(request: IncomingMessage): boolean {
+    if (request.method !== 'GET' || request.headers.upgrade?.toLowerCase() !== 'websocket') return false
+    return this.#path === undefined || pathOf(request) === this.#path
+  }
+
+  async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    socket.on('error', ignore)
+    const answer = await this.#ask(request)
+    if (socket.destroyed) return
+    if (this.#isStopping) return refuse(socket, 503)
+    if (answer === false) return this.#deny(socket, 403)
+    if (typeof answer === 'object' && 'status' in answer) return this.#deny(socket, answer.status, answer.body)
+    const accepted: Accepted = typeof answer === 'object' ? answer : {}
+    if (accepted.protocol !== undefined) this.#chosen.set(request, accepted.protocol)
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket as PolyportWebSocket, socket as PolyportSocket, request, accepted))
+  }
+
+  stop(): void {
+    this.#isStopping = true
+    for (const socket of this.port.sockets) (socket as Partial<PolyportSocket>).polyport?.connection.end('shutdown')
+  }
+
+  async #ask(request: IncomingMessage): Promise<UpgradeAnswer> {
+    const handler = this.port.handler as WebSocketHandler
+    if (handler.onUpgrade === undefined) return true
+    try {
+      return (await handler.onUpgrade(request)) ?? true
+    } catch (error) {
+      this.port.failed(error, 'onUpgrade')
+      return { status: 500 }
+    }
+  }
+
+  #deny(socket: Socket, status: number, body?: string): void {
+    this.port.refused('denied')
+    refuse(socket, status, body)
+  }
+
+  #open(webSocket: PolyportWebSocket, socket: PolyportSocket, request: IncomingMessage, accepted: Accepted): void {
+    socket.off('error', ignore)
+    const peer = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
+    const connection = new SocketConnection(this.#context, socket, webSocket, peer)
+    webSocket.polyport = connection
+    socket.polyport = { connection, upgrade: this }
+    webSocket.on('message', onMessage as (this: WebSocket, data: unknown, isBinary: boolean) => void)
+    webSocket.on('error', onError)
+    webSocket.on('close', onClose)
+    socket.on('drain', onDrain)
+    // Around ws's own listener: what the messages of one read are answered with leaves in one write.
+    socket.prependListener('data', beforeData)
+    socket.on('data', afterData)
+    connection.uid = accepted.uid
+    if (accepted.groups !== undefined) connection.groups = new Set(accepted.groups)
+    if (accepted.data !== undefined) connection.data = accepted.data
+    this.#context.connections.add(connection)
+    const { log } = this.port
+    if (log.isLevelEnabled('debug')) log.debug({ fd: connection.fd, remoteAddress: peer.address, remotePort: peer.port }, 'Connection opened')
+    const promise = this.#context.callbacks.opened(connection, request)
+    if (promise !== undefined) connection.waitFor(promise)
+  }
+
+  /** @internal */
+  reading(connection: SocketConnection | null): void {
+    const { outbox, port } = this.#context
+    if (connection === null) outbox.reader?.flush()
+    else port.clock = performance.now()
+    outbox.reader = connection
+  }
+}
+
+/** The path of a request without its query. */
+export function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? '/'
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}
+
+/** Answers an upgrade with a plain response and closes. */
+function refuse(socket: Socket, status: number, body: string = STATUS_CODES[status] ?? ''): void {
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ]
+  socket.once('finish', () => socket.destroy())
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+// Until ws listens, a client that leaves in the middle of its handshake ends nothing but itself.
+function ignore(): void {}
+
+function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
+  connectionOf(this).onMessage(isBinary ? data : data.toString())
+}
+
+function onError(this: WebSocket, error: Error & { code?: string }): void {
+  if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') connectionOf(this).end('frame_too_long')
+  else if (error.code?.startsWith('WS_ERR_')) connectionOf(this).end('error')
+  else connectionOf(this).abort(reasonOf(error))
+}
+
+function onClose(this: WebSocket): void {
+  connectionOf(this).onSocketClose()
+}
+
+function connectionOf(webSocket: WebSocket): SocketConnection {
+  return (webSocket as PolyportWebSocket).polyport
+}
+
+function onDrain(this: PolyportSocket): void {
+  this.polyport.connection.onSocketDrain()
+}
+
+function beforeData(this: PolyportSocket): void {
+  this.polyport.upgrade.reading(this.polyport.connection)
+}
+
+function afterData(this: PolyportSocket): void {
+  this.polyport.upgrade.reading(null)
+}

@@ -1,0 +1,50 @@
+import type { WebSocket } from 'ws'
+import type { CloseReason } from '../contracts/close-reason.ts'
+import type { SocketConnection } from './connection.ts'
+import type { Wire } from './wire.ts'
+
+// RFC 6455 section 5.2.
+const FIN = 0x80
+const TEXT = 0x01
+const BINARY = 0x02
+const LENGTH_16 = 126
+const LENGTH_64 = 127
+
+// RFC 6455 section 7.4.1.
+const CLOSE_CODES: Readonly<Partial<Record<CloseReason, number>>> = { server: 1000, client: 1000, shutdown: 1001, frame_too_long: 1009, error: 1011 }
+
+/** WebSocket: each message leaves as one unmasked frame. One object serves every WebSocket port, so that a frame is built once for all. */
+class WebSocketWire implements Wire {
+  readonly protocol = 'websocket'
+  readonly overhead = 10
+  readonly onOpen = 'onOpen'
+  readonly onMessage = 'onMessage'
+  readonly endsOnFailure = true
+
+  encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number {
+    const isText = typeof message === 'string'
+    target[offset] = FIN | (isText ? TEXT : BINARY)
+    let body = offset + 2
+    if (byteLength < LENGTH_16) target[offset + 1] = byteLength
+    else if (byteLength <= 0xffff) {
+      target[offset + 1] = LENGTH_16
+      body = target.writeUInt16BE(byteLength, body)
+    } else {
+      target[offset + 1] = LENGTH_64
+      body = target.writeUInt32BE(Math.floor(byteLength / 0x1_0000_0000), body)
+      body = target.writeUInt32BE(byteLength >>> 0, body)
+    }
+    if (isText) target.write(message, body)
+    else target.set(message, body)
+    return body - offset + byteLength
+  }
+
+  end(connection: SocketConnection): void {
+    const socket = connection.link as WebSocket
+    // The answer to our close frame must be read.
+    socket.resume()
+    socket.close(CLOSE_CODES[connection.reason ?? 'server'])
+  }
+}
+
+export const webSocketWire: Wire = new WebSocketWire()

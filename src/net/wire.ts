@@ -1,0 +1,28 @@
+import type { SocketConnection } from './connection.ts'
+
+/** How a kind of connection puts messages on the socket and ends. One object for all connections of a port. */
+export interface Wire {
+  readonly protocol: 'tcp' | 'websocket'
+  /** Bytes that a frame is longer than its message at most. */
+  readonly overhead: number
+  /** The handler's callbacks of this protocol. */
+  readonly onOpen: 'onConnect' | 'onOpen'
+  readonly onMessage: 'onReceive' | 'onMessage'
+  /**
+   * Frames a message into `target`, which has room for `byteLength + overhead` bytes from `offset` on.
+   * @returns the bytes written
+   */
+  encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number
+  /** Ends the connection in the protocol's way; everything sent has been written to the socket before. */
+  end(connection: SocketConnection): void
+  /** Whether a handler that throws ends its connection. */
+  readonly endsOnFailure: boolean
+}
+
+/** Frames a message into bytes of its own, for many connections to share. */
+export function encode(wire: Wire, message: string | Uint8Array): Buffer {
+  const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength
+  const target = Buffer.allocUnsafe(byteLength + wire.overhead)
+  const length = wire.encodeInto(target, 0, message, byteLength)
+  return length === target.length ? target : target.subarray(0, length)
+}
