@@ -7,6 +7,7 @@ export { HttpHandler, StreamHandler, TcpHandler, UdpHandler, WebSocketHandler } 
 export type { Logger } from './contracts/logger.ts'
 export type { Peer } from './contracts/peer.ts'
 export type { ColumnValue, Counter, Row, Table, Tables } from './contracts/table.ts'
+export type { Problem } from './errors.ts'
 export {
   AlreadyRunningError,
   BindError,
@@ -18,4 +19,3 @@ export {
   TableValueError,
   UnknownPortError,
 } from './errors.ts'
-export type { Problem } from './errors.ts'

@@ -5,13 +5,16 @@ import { z } from 'zod'
  * and that `docs/config.md` prints. Cross-field rules are in `rules.ts`.
  */
 
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, 'expected 1 to 64 letters, digits, "_", "." or "-", not starting with "." or "-"')
+const name = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, 'expected 1 to 64 letters, digits, "_", "." or "-", not starting with "." or "-"')
 const portNumber = z.int().min(0).max(65535)
 const MIB = 1024 * 1024
 
-const maxLength = z.int().min(1).max(1024 * MIB).default(4 * MIB).describe('The longest message, in bytes. A longer one closes its connection with reason `frame_too_long`.')
+const maxLength = z
+  .int()
+  .min(1)
+  .max(1024 * MIB)
+  .default(4 * MIB)
+  .describe('The longest message, in bytes. A longer one closes its connection with reason `frame_too_long`.')
 
 const eofFraming = z.strictObject({
   type: z.literal('eof'),
@@ -28,7 +31,9 @@ const lengthFraming = z.strictObject({
     .min(0)
     .max(1024)
     .optional()
-    .describe('Where in the frame the counted bytes start: the frame is `bodyOffset` + length bytes long. The default is right behind the length field; 0 when the length counts the whole frame.'),
+    .describe(
+      'Where in the frame the counted bytes start: the frame is `bodyOffset` + length bytes long. The default is right behind the length field; 0 when the length counts the whole frame.',
+    ),
   maxLength,
 })
 const rawFraming = z.strictObject({ type: z.literal('raw') })
@@ -43,20 +48,45 @@ const framing = z
 
 const limits = z
   .strictObject({
-    maxConnections: z.int().min(1).max(10_000_000).optional().describe('Connections that this port holds in one worker; more are refused with reason `max_connections`. Unlimited when absent.'),
-    sendBuffer: z.int().min(1024).max(1024 * MIB).default(8 * MIB).describe('Bytes that may wait to be sent to one connection.'),
-    onOverflow: z.enum(['close', 'drop']).default('close').describe('What happens to a connection whose send buffer is full: it is closed with reason `overflow`, or the message is dropped.'),
-    maxPayload: z.int().min(1).max(1024 * MIB).default(MIB).describe('websocket: the longest message, in bytes.'),
+    maxConnections: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .describe('Connections that this port holds in one worker; more are refused with reason `max_connections`. Unlimited when absent.'),
+    sendBuffer: z
+      .int()
+      .min(1024)
+      .max(1024 * MIB)
+      .default(8 * MIB)
+      .describe('Bytes that may wait to be sent to one connection.'),
+    onOverflow: z
+      .enum(['close', 'drop'])
+      .default('close')
+      .describe('What happens to a connection whose send buffer is full: it is closed with reason `overflow`, or the message is dropped.'),
+    maxPayload: z
+      .int()
+      .min(1)
+      .max(1024 * MIB)
+      .default(MIB)
+      .describe('websocket: the longest message, in bytes.'),
     maxFragments: z.int().min(1).max(MIB).default(1024).describe('websocket: the largest number of fragments of one message.'),
   })
   .prefault({})
 
 const options = z.record(z.string(), z.unknown()).default({}).describe('Anything: handed to the handler as `this.options`.')
-const handler = z.string().min(1).describe('A module whose default export is a handler class: a .ts, .js or .mjs file, relative to the config file, or the name of a package.')
+const handler = z
+  .string()
+  .min(1)
+  .describe('A module whose default export is a handler class: a .ts, .js or .mjs file, relative to the config file, or the name of a package.')
 
 const websocketPath = z
   .strictObject({
-    path: z.string().startsWith('/', 'expected a path that starts with "/"').default('/').describe('The path that upgrades to WebSocket; other upgrades are ignored.'),
+    path: z
+      .string()
+      .startsWith('/', 'expected a path that starts with "/"')
+      .default('/')
+      .describe('The path that upgrades to WebSocket; other upgrades are ignored.'),
     handler,
     options,
     limits,
@@ -74,7 +104,11 @@ const port = z.strictObject({
     .regex(/^0?[0-7]{3}$/, 'expected an octal mode such as "0660"')
     .optional()
     .describe('The mode of the unix socket; what the umask leaves when absent.'),
-  owner: z.string().regex(/^[^:\s]*(:[^:\s]+)?$/, 'expected "user", "user:group" or ":group"').optional().describe('The owner of the unix socket: user:group, by name or number.'),
+  owner: z
+    .string()
+    .regex(/^[^:\s]*(:[^:\s]+)?$/, 'expected "user", "user:group" or ":group"')
+    .optional()
+    .describe('The owner of the unix socket: user:group, by name or number.'),
   handler,
   options,
   enabled: z.boolean().default(true),
@@ -85,7 +119,13 @@ const port = z.strictObject({
 })
 
 const column = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('int'), size: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)]).default(8).describe('Bytes: 1, 2, 4 or 8. With 8, values are safe integers.') }),
+  z.strictObject({
+    type: z.literal('int'),
+    size: z
+      .union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)])
+      .default(8)
+      .describe('Bytes: 1, 2, 4 or 8. With 8, values are safe integers.'),
+  }),
   z.strictObject({ type: z.literal('float') }),
   z.strictObject({ type: z.literal('string'), size: z.int().min(1).max(65535).describe('Bytes of UTF-8 at most.') }),
 ])
@@ -106,15 +146,24 @@ const admin = z.strictObject({
 export const ConfigSchema = z.strictObject({
   $schema: z.string().optional(),
   name: name.default('polyport').describe('Shown in process titles, logs and status.'),
-  workers: z.union([z.literal('auto'), z.int().min(1).max(256)]).default(1).describe('Worker processes: a number, or `"auto"` for one per core.'),
+  workers: z
+    .union([z.literal('auto'), z.int().min(1).max(256)])
+    .default(1)
+    .describe('Worker processes: a number, or `"auto"` for one per core.'),
   dispatch: z
     .enum(['kernel', 'round-robin', 'ip-hash'])
     .default('kernel')
-    .describe('Who gets a new connection: `kernel`, the worker that accepts it first; `round-robin`, each in turn; `ip-hash`, always the same worker for a client address.'),
+    .describe(
+      'Who gets a new connection: `kernel`, the worker that accepts it first; `round-robin`, each in turn; `ip-hash`, always the same worker for a client address.',
+    ),
   runtimeDir: z.string().min(1).default('./run').describe('Where the pid file and the control socket are.'),
   dataDir: z.string().min(1).default('./data').describe('Where persistent tables are.'),
   maxWaitSeconds: z.number().min(0).max(86400).default(30).describe('How long a stop waits for what is still being done.'),
-  serverHeader: z.string().regex(/^[\x20-\x7e]*$/, 'expected printable ASCII').optional().describe('http: the value of the `Server` response header; none when absent.'),
+  serverHeader: z
+    .string()
+    .regex(/^[\x20-\x7e]*$/, 'expected printable ASCII')
+    .optional()
+    .describe('http: the value of the `Server` response header; none when absent.'),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

@@ -1,5 +1,5 @@
-import type { Agent } from 'undici'
 import type { Registry } from 'prom-client'
+import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from './connection.ts'
 import type { Logger } from './logger.ts'
 import type { Counter, Tables } from './table.ts'

@@ -1,5 +1,5 @@
-import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Protocol } from '../config/schema.ts'
+import type { CloseReason } from '../contracts/close-reason.ts'
 import { Histogram, type HistogramReport } from './histogram.ts'
 
 /** What one worker counted on one port since it started, as plain data: it travels to the master. */

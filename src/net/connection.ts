@@ -3,8 +3,8 @@ import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
 import type { Connections } from './connections.ts'
 import { type Outbox, SCRATCH_BYTES } from './outbox.ts'
-import type { Port } from './port.ts'
 import { PausedBy } from './paused-by.ts'
+import type { Port } from './port.ts'
 import type { Wire } from './wire.ts'
 
 // An async handler may fall this many messages behind before its client is no longer read: enough to keep it busy.

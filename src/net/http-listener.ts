@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { HttpRequests } from './http-requests.ts'
 import type { Listener } from './listener.ts'
 import { type StreamHandle, socketFromHandle } from './node-internals.ts'
 import type { Port } from './port.ts'
-import type { HttpRequests } from './http-requests.ts'
 import { reasonOf } from './socket-error.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
 
