@@ -34,14 +34,15 @@ export interface Table<R extends Row = Row> {
   entries(options?: { prefix?: string }): Iterable<[string, R]>
 }
 
-/** The tables of the config, by name. */
-export interface Tables {
+/** The tables of the config, by name: `daemon.tables['ws']`. */
+export type Tables = TableTransactions & { readonly [name: string]: Table }
+
+export interface TableTransactions {
   /**
    * All that `fn` does to any table happens, or nothing does (when it throws), and no other process sees a part of it.
    * `fn` must not await.
    */
   transaction<T>(fn: () => T): T
-  readonly [name: string]: Table | (<T>(fn: () => T) => T)
 }
 
 /** An atomic 64-bit integer that every process of the daemon shares. */
