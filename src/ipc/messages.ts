@@ -48,3 +48,12 @@ export type ToMaster =
   /** A handler asked for it. */
   | { readonly type: 'stop' }
   | { readonly type: 'stopped' }
+
+/** What workers say to each other, straight over the bus. `name` is a group, a port or a uid; fields that a kind does not use are empty. */
+export interface BusMessage {
+  readonly kind: 'send' | 'close' | 'publish' | 'broadcast' | 'join' | 'leave' | 'bind' | 'unbind'
+  readonly fd: number
+  readonly name: string
+  readonly except: readonly number[]
+  readonly payload: string | Uint8Array | undefined
+}

@@ -73,11 +73,8 @@ export class HandlerCallbacks implements ConnectionCallbacks {
   }
 
   async #settled(result: PromiseLike<unknown>, name: string, connection: SocketConnection): Promise<void> {
-    try {
-      await result
-    } catch (error) {
-      this.#failed(error, name, connection)
-    }
+    const isDone = await this.#port.settle(result, name, connection.fd)
+    if (!isDone && this.#wire.endsOnFailure) connection.end('error')
   }
 
   #failed(error: unknown, name: string, connection: SocketConnection): void {

@@ -1,16 +1,24 @@
-import type { Socket } from 'node:dgram'
 import type { Message } from '../contracts/connection.ts'
 import type { UdpHandler } from '../contracts/handlers.ts'
 import type { Peer } from '../contracts/peer.ts'
 import type { Listener } from './listener.ts'
 import type { Port } from './port.ts'
 
+/** A UDP socket, or a unix datagram socket. */
+export type DatagramSocket = {
+  close(): void
+  send(data: Message, port: number, address: string): void
+  on(event: 'message', listener: (packet: Buffer, from: { address: string; port: number }) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeAllListeners(event: 'message'): unknown
+}
+
 /** A udp port: each datagram goes to the handler. */
 export class DatagramListener implements Listener {
   readonly port: Port
-  readonly #socket: Socket
+  readonly #socket: DatagramSocket
 
-  constructor(port: Port, socket: Socket) {
+  constructor(port: Port, socket: DatagramSocket) {
     this.port = port
     this.#socket = socket
     socket.on('message', (packet, from) => this.#receive(packet, from))
@@ -52,11 +60,7 @@ export class DatagramListener implements Listener {
   }
 
   async #settle(result: Promise<void>, start: number): Promise<void> {
-    try {
-      await result
-    } catch (error) {
-      this.port.failed(error, 'onPacket')
-    }
+    await this.port.settle(result, 'onPacket')
     this.port.counters.handler.observeMs(performance.now() - start)
   }
 

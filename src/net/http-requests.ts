@@ -68,28 +68,26 @@ export class HttpRequests {
         return
       }
     } catch (error) {
-      this.#failed(error, response)
+      port.failed(error, 'onRequest')
+      answerFailure(response)
     }
     port.counters.handler.observeMs(performance.now() - start)
   }
 
   async #settle(result: Promise<void>, response: ServerResponse, start: number): Promise<void> {
-    try {
-      await result
-    } catch (error) {
-      this.#failed(error, response)
-    }
+    if (!(await this.#port.settle(result, 'onRequest'))) answerFailure(response)
     this.#port.counters.handler.observeMs(performance.now() - start)
   }
+}
 
-  #failed(error: unknown, response: ServerResponse): void {
-    this.#port.failed(error, 'onRequest')
-    if (response.headersSent) response.destroy()
-    else {
-      for (const name of response.getHeaderNames()) response.removeHeader(name)
-      response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8' }).end('Internal Server Error\n')
-    }
+/** The handler failed: 500 if nothing has left yet, otherwise the client sees the response break off. */
+function answerFailure(response: ServerResponse): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
   }
+  for (const name of response.getHeaderNames()) response.removeHeader(name)
+  response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8' }).end('Internal Server Error\n')
 }
 
 function refusePlain(response: ServerResponse): void {

@@ -34,6 +34,8 @@ export class Port implements PortInfo {
   clock = 0
   #address = ''
   #isStarted = false
+  #running = 0
+  #onIdle: (() => void) | undefined
 
   constructor(parts: PortParts) {
     this.name = parts.name
@@ -97,6 +99,34 @@ export class Port implements PortInfo {
     this.counters.bytesIn += socket.bytesRead
     this.counters.bytesOut += socket.bytesWritten
     this.counters.close(reason)
+    this.#checkIdle()
+  }
+
+  /** Waits for a promise of the handler; its rejection is reported, never thrown. */
+  async settle(result: PromiseLike<unknown>, callback: string, fd?: number): Promise<boolean> {
+    this.#running++
+    try {
+      await result
+      return true
+    } catch (error) {
+      this.failed(error, callback, fd)
+      return false
+    } finally {
+      this.#running--
+      this.#checkIdle()
+    }
+  }
+
+  /** Resolves when no socket is open and no promise of the handler is pending. */
+  whenIdle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onIdle = resolve
+      this.#checkIdle()
+    })
+  }
+
+  #checkIdle(): void {
+    if (this.#onIdle !== undefined && this.sockets.size === 0 && this.#running === 0) this.#onIdle()
   }
 
   /** A callback of the handler threw or rejected: it ends nothing else. */

@@ -33,13 +33,12 @@ export class RawStreamListener implements Listener {
 
   async #give(socket: Socket, info: { remoteAddress: string; remotePort: number; port: string }): Promise<void> {
     const start = performance.now()
-    try {
-      await (this.port.handler as StreamHandler).onStream(socket, info)
-    } catch (error) {
-      this.port.failed(error, 'onStream')
-      socket.destroy()
-    }
+    if (!(await this.port.settle(this.#call(socket, info), 'onStream'))) socket.destroy()
     this.port.counters.handler.observeMs(performance.now() - start)
+  }
+
+  async #call(socket: Socket, info: { remoteAddress: string; remotePort: number; port: string }): Promise<void> {
+    await (this.port.handler as StreamHandler).onStream(socket, info)
   }
 
   stop(): void {

@@ -1,0 +1,44 @@
+import type { BusMessage } from './messages.ts'
+
+/**
+ * A bus message as bytes: u8 kind, u8 form of the payload, u16 length of the name, u16 number of exceptions, f64 fd, then the
+ * name, the exceptions (f64 each) and the payload. All little-endian: both ends are on one machine.
+ */
+const KINDS = ['send', 'close', 'publish', 'broadcast', 'join', 'leave', 'bind', 'unbind'] as const
+const HEAD_BYTES = 14
+const NO_PAYLOAD = 0
+const TEXT = 1
+const BYTES = 2
+
+export function encodeBusMessage(message: BusMessage): Buffer {
+  const { payload } = message
+  const nameBytes = Buffer.byteLength(message.name)
+  const isText = typeof payload === 'string'
+  const payloadBytes = payload === undefined ? 0 : isText ? Buffer.byteLength(payload) : payload.byteLength
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + nameBytes + 8 * message.except.length + payloadBytes)
+  bytes[0] = KINDS.indexOf(message.kind)
+  bytes[1] = payload === undefined ? NO_PAYLOAD : isText ? TEXT : BYTES
+  bytes.writeUInt16LE(nameBytes, 2)
+  bytes.writeUInt16LE(message.except.length, 4)
+  bytes.writeDoubleLE(message.fd, 6)
+  let at = HEAD_BYTES
+  at += bytes.write(message.name, at)
+  for (const fd of message.except) at = bytes.writeDoubleLE(fd, at)
+  if (isText) bytes.write(payload, at)
+  else if (payload !== undefined) bytes.set(payload, at)
+  return bytes
+}
+
+/** `bytes` may be kept by the message that comes out. */
+export function decodeBusMessage(bytes: Buffer): BusMessage {
+  const nameBytes = bytes.readUInt16LE(2)
+  const exceptions = bytes.readUInt16LE(4)
+  let at = HEAD_BYTES
+  const name = bytes.toString('utf8', at, at + nameBytes)
+  at += nameBytes
+  const except: number[] = []
+  for (let i = 0; i < exceptions; i++, at += 8) except.push(bytes.readDoubleLE(at))
+  const form = bytes[1]
+  const payload = form === NO_PAYLOAD ? undefined : form === TEXT ? bytes.toString('utf8', at) : bytes.subarray(at)
+  return { kind: KINDS[bytes[0] as number] as BusMessage['kind'], fd: bytes.readDoubleLE(6), name, except, payload }
+}

@@ -1,0 +1,93 @@
+import { AdminServer } from '../admin/admin-server.ts'
+import { portStatuses } from '../admin/status.ts'
+import { loadConfig, resolveConfig } from '../config/load-config.ts'
+import type { Config, ConfigInput } from '../config/schema.ts'
+import type { Daemon } from '../contracts/daemon.ts'
+import { ConfigError } from '../errors.ts'
+import { createLog } from '../log/log.ts'
+import { MetricsBook } from '../metrics/metrics-book.ts'
+import { sharedMemoryDir, Store } from '../shared/store.ts'
+import { VERSION } from '../version.ts'
+import { loadHandlers } from '../worker/load-handlers.ts'
+import { Worker } from '../worker/worker.ts'
+import { ListeningSockets } from './listening-sockets.ts'
+
+// Two daemons in one process must not share their memory.
+let numStarted = 0
+
+/** A daemon of one worker in this process: what the master does, without processes. */
+export class EmbeddedDaemon {
+  readonly #config: Config
+  readonly #startedAt = new Date()
+  readonly #book: MetricsBook
+  #store: Store | undefined
+  #sockets: ListeningSockets | undefined
+  #worker: Worker | undefined
+  #admin: AdminServer | undefined
+  #stopped: Promise<void> | undefined
+
+  private constructor(config: Config) {
+    this.#config = { ...config, workers: 1 }
+    this.#book = new MetricsBook(config.ports)
+  }
+
+  static async start(input: ConfigInput | string): Promise<Daemon> {
+    const config = typeof input === 'string' ? loadConfig(input) : resolveConfig(input)
+    const embedded = new EmbeddedDaemon(config)
+    try {
+      return await embedded.#start()
+    } catch (error) {
+      await embedded.#stop()
+      throw error
+    }
+  }
+
+  async #start(): Promise<Daemon> {
+    const config = this.#config
+    const { loaded, problems } = await loadHandlers(config)
+    if (problems.length > 0) throw new ConfigError(problems)
+    const dir = sharedMemoryDir(`${config.runtimeDir}/${process.pid}-${++numStarted}`)
+    this.#store = Store.create({ dir })
+    const worker = new Worker({
+      start: { config, slot: 0, owner: 1, store: dir },
+      loaded,
+      log: createLog({ ...config.log, name: config.name, role: 'worker 0' }),
+      onAccepted: () => {},
+      onStop: () => this.#stop(),
+    })
+    this.#worker = worker
+    await worker.start()
+    this.#sockets = await ListeningSockets.open(config.ports, 1)
+    for (const socket of this.#sockets.all) {
+      await worker.open(socket.config.name, socket.stream ?? socket.datagrams?.[0]?.handle, socket.address)
+    }
+    await this.#openAdmin(worker)
+    return worker.daemon
+  }
+
+  async #openAdmin(worker: Worker): Promise<void> {
+    const { admin } = this.#config
+    if (admin === undefined) return
+    this.#admin = new AdminServer({
+      ...(admin.token !== undefined && { token: admin.token }),
+      log: worker.daemon.log,
+      readiness: () => (this.#stopped === undefined ? undefined : 'the daemon is stopping'),
+      stop: () => void this.#stop(),
+      status: async () => this.#status(worker),
+      metrics: async () => this.#metrics(worker),
+    })
+    await this.#admin.start(admin.path === undefined ? { host: admin.host, port: admin.port ?? 0 } : { path: admin.path })
+  }
+
+  #stop(): Promise<void> {
+    this.#stopped ??= this.#end()
+    return this.#stopped
+  }
+
+  async #end(): Promise<void> {
+    await this.#worker?.stop(this.#config.maxWaitSeconds)
+    this.#sockets?.close()
+    await this.#admin?.stop()
+    this.#store?.destroy()
+  }
+}

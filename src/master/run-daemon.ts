@@ -1,0 +1,32 @@
+import type { Config } from '../config/schema.ts'
+import { createLog } from '../log/log.ts'
+import { Master } from './master.ts'
+import { startupTable } from './startup-table.ts'
+
+/**
+ * Runs a daemon until it ends.
+ * @returns the exit code
+ * @throws ConfigError, BindError, AlreadyRunningError when it cannot start; nothing is left open then
+ */
+export async function runDaemon(config: Config, options: { appVersion?: string } = {}): Promise<number> {
+  process.title = `polyport: master ${config.name}`
+  const appVersion = options.appVersion ?? process.env['POLYPORT_APP_VERSION'] ?? ''
+  // Workers inherit it, for handlers to read.
+  process.env['POLYPORT_APP_VERSION'] = appVersion
+  const log = createLog({ ...config.log, name: config.name, role: 'master' })
+  const master = new Master({ config, log, appVersion })
+  const ended = master.ended()
+  let interrupts = 0
+  const onSignal = (): void => void (++interrupts === 1 ? master.stop() : master.abort())
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  await master.start()
+  if (config.log.format !== 'json') announce(startupTable(config, master.addresses, master.adminAddress))
+  log.info({ ports: config.ports.length, workers: config.workers }, 'Ready')
+  return ended
+}
+
+/** For people: on stdout where they look at it, beside the JSON lines where a program does. */
+function announce(table: string): void {
+  const out = process.stdout.isTTY ? process.stdout : process.stderr
+  out.write(`${table}\n`)
+}

@@ -1,0 +1,54 @@
+import { chmod, chown, lstat, readFile, unlink } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { BindError } from '../errors.ts'
+
+/**
+ * Makes room for a unix socket: a socket file that nobody listens on is removed. Anything else that is there is not ours.
+ * @throws BindError
+ */
+export async function clearUnixPath(path: string, what: string): Promise<void> {
+  const stat = await lstat(path).catch(() => undefined)
+  if (stat === undefined) return
+  if (!stat.isSocket()) throw new BindError(`Cannot open ${what} on ${path}: there is a file that is no socket; move it away or choose another path`)
+  if (await isListening(path)) throw new BindError(`Cannot open ${what} on ${path}: another process listens there; stop it or choose another path (EADDRINUSE)`)
+  await unlink(path)
+}
+
+/** Whether a process has this socket open, of whatever type: connect(2) refuses only when nobody has. */
+export function isListening(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'))
+  })
+}
+
+/**
+ * Gives a unix socket the mode and owner of its config.
+ * @throws BindError when there is no such user or group, or this process may not
+ */
+export async function applyOwnership(path: string, config: { mode?: string | undefined; owner?: string | undefined }): Promise<void> {
+  try {
+    if (config.mode !== undefined) await chmod(path, Number.parseInt(config.mode, 8))
+    if (config.owner === undefined) return
+    const [user = '', group = ''] = config.owner.split(':')
+    // -1 leaves it as it is: chown(2).
+    await chown(path, await idOf(user, '/etc/passwd'), await idOf(group, '/etc/group'))
+  } catch (error) {
+    if (error instanceof BindError) throw error
+    throw new BindError(`Cannot set mode and owner of ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
+
+async function idOf(name: string, database: string): Promise<number> {
+  if (name === '') return -1
+  if (/^\d+$/.test(name)) return Number(name)
+  for (const line of (await readFile(database, 'utf8')).split('\n')) {
+    const [known, , id] = line.split(':')
+    if (known === name) return Number(id)
+  }
+  throw new BindError(`Cannot give the socket to "${name}": ${database} does not know that name`)
+}

@@ -1,0 +1,39 @@
+import sirv from 'sirv'
+import type { Connections } from '../net/connections.ts'
+import { HttpListener } from '../net/http-listener.ts'
+import { HttpRequests } from '../net/http-requests.ts'
+import type { Listener } from '../net/listener.ts'
+import type { Outbox } from '../net/outbox.ts'
+import type { Port } from '../net/port.ts'
+import { RawStreamListener } from '../net/raw-stream-listener.ts'
+import { StreamListener } from '../net/stream-listener.ts'
+import { WebSocketUpgrade } from '../net/websocket-upgrade.ts'
+import type { LoadedPort } from './loaded-port.ts'
+
+export interface ListenerParts {
+  readonly loaded: LoadedPort
+  readonly port: Port
+  /** The WebSocket path of an http port. */
+  readonly upgradePort: Port | undefined
+  readonly outbox: Outbox
+  readonly connections: Connections
+  readonly serverHeader: string | undefined
+}
+
+/** Makes the listener of a port's protocol. A udp port has none until its socket is there. */
+export function createListener(parts: ListenerParts): Listener | undefined {
+  return LISTENERS[parts.port.protocol](parts)
+}
+
+const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => Listener | undefined> = {
+  tcp: ({ loaded, port, outbox, connections }) => new StreamListener({ port, framing: createFraming(loaded.config, loaded.framing), outbox, connections }),
+  udp: () => undefined,
+  stream: ({ port }) => new RawStreamListener(port),
+  http: ({ loaded, port, upgradePort, outbox, connections, serverHeader }) => {
+    const staticFiles = loaded.config.static === undefined ? undefined : sirv(loaded.config.static, { dev: true, etag: true })
+    const upgrade = upgradePort && new WebSocketUpgrade({ port: upgradePort, path: loaded.config.websocket?.path ?? '/', outbox, connections })
+    return new HttpListener({ port, requests: new HttpRequests({ port, staticFiles, serverHeader }), ...(upgrade && { upgrade }) })
+  },
+  websocket: ({ port, outbox, connections, serverHeader }) =>
+    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections }) }),
+}

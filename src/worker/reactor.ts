@@ -1,0 +1,176 @@
+import type { Config, PortConfig } from '../config/schema.ts'
+import type { Message } from '../contracts/connection.ts'
+import type { Daemon } from '../contracts/daemon.ts'
+import { BindError } from '../errors.ts'
+import type { PortReport } from '../metrics/port-counters.ts'
+import { bindError } from '../net/bind-error.ts'
+import type { Connections } from '../net/connections.ts'
+import { DatagramListener, lookupLiteral } from '../net/datagram-listener.ts'
+import type { Listener } from '../net/listener.ts'
+import { acceptOn, type DatagramHandle, receiveOn, type StreamHandle } from '../net/node-internals.ts'
+import { Outbox } from '../net/outbox.ts'
+import { Port } from '../net/port.ts'
+import { UnixDatagram } from '../net/unix-datagram.ts'
+import { createListener } from './create-listener.ts'
+import type { LoadedPort } from './loaded-port.ts'
+
+// How long accept(2) rests when the process has no descriptor left: some must be closed first, trying at once cannot help.
+const ACCEPT_REST_MS = 100
+
+/** One configured port of this worker. */
+interface Entry {
+  readonly config: PortConfig
+  readonly ports: readonly Port[]
+  /** Missing on a udp port that is not open yet. */
+  listener: Listener | undefined
+  /** The worker's copy of the listening socket. */
+  handle: StreamHandle | undefined
+}
+
+/** Opens one listener per configured port and sends each one's events to its handler. */
+export class Reactor {
+  readonly #entries = new Map<string, Entry>()
+  readonly #config: Config
+  readonly #onAccepted: (port: string, connections: number) => void
+
+  constructor(parts: {
+    config: Config
+    loaded: readonly LoadedPort[]
+    daemon: Daemon
+    connections: Connections
+    onAccepted: (port: string, connections: number) => void
+  }) {
+    this.#config = parts.config
+    this.#onAccepted = parts.onAccepted
+    const outbox = new Outbox()
+    for (const loaded of parts.loaded) {
+      const { config, handler } = loaded
+      const port = new Port({ ...config, handler, daemon: parts.daemon, log: parts.daemon.log })
+      const upgradePort =
+        loaded.webSocketHandler === undefined || config.websocket === undefined
+          ? undefined
+          : new Port({
+              name: config.name,
+              protocol: 'websocket',
+              limits: config.websocket.limits,
+              options: config.websocket.options,
+              handler: loaded.webSocketHandler,
+              daemon: parts.daemon,
+              log: parts.daemon.log,
+              counters: port.counters,
+              sockets: port.sockets,
+            })
+      const listener = createListener({ loaded, port, upgradePort, outbox, connections: parts.connections, serverHeader: parts.config.serverHeader })
+      const ports = upgradePort === undefined ? [port] : [port, upgradePort]
+      this.#entries.set(config.name, { config, ports, listener, handle: undefined })
+    }
+  }
+
+  get ports(): Port[] {
+    return [...this.#entries.values()].map((entry) => entry.ports[0] as Port)
+  }
+
+  report(): PortReport[] {
+    return this.ports.map((port) => port.report())
+  }
+
+  /** Runs every handler's `onStart`. @throws the first failure, with the port that it belongs to as `port` */
+  async start(): Promise<void> {
+    for (const { config, ports } of this.#entries.values()) {
+      for (const port of ports) {
+        try {
+          await port.start()
+        } catch (error) {
+          throw Object.assign(new Error(`onStart failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error }), { port: config })
+        }
+      }
+    }
+  }
+
+  /**
+   * Opens a port on a handle that is bound already: a stream is accepted from here, a datagram socket received from here.
+   * @throws BindError
+   */
+  async open(name: string, handle: StreamHandle | DatagramHandle | undefined, address: string): Promise<void> {
+    const entry = this.#entry(name)
+    for (const port of entry.ports) port.opened(address)
+    if (entry.config.protocol === 'udp') {
+      const port = entry.ports[0] as Port
+      const socket =
+        handle === undefined
+          ? new UnixDatagram(address, this.#config.file)
+          : await receiveOn(handle as DatagramHandle, { type: address.startsWith('[') ? 'udp6' : 'udp4', lookup: lookupLiteral as never })
+      entry.listener = new DatagramListener(port, socket)
+      return
+    }
+    if (handle === undefined) return
+    this.#release(entry)
+    entry.handle = handle as StreamHandle
+    this.#accept(entry, entry.handle)
+  }
+
+  /** Takes a connection that the master has accepted. */
+  adopt(name: string, client: StreamHandle): void {
+    this.#entry(name).listener?.adopt?.(client)
+  }
+
+  /** Accepts nothing more on this port until it is opened again. */
+  hold(name: string): void {
+    this.#release(this.#entry(name))
+  }
+
+  /** Sends a datagram; false when there is no udp port of that name. */
+  sendTo(name: string, to: { address: string; port: number }, data: Message): boolean {
+    const listener = this.#entries.get(name)?.listener
+    if (!(listener instanceof DatagramListener)) return false
+    listener.send(data, to.port, to.address)
+    return true
+  }
+
+  /** Stops accepting, ends connections in good order, and after `maxWaitMs` what is still there. */
+  async stop(maxWaitMs: number): Promise<void> {
+    const entries = [...this.#entries.values()]
+    for (const entry of entries) {
+      this.#release(entry)
+      entry.listener?.stop()
+    }
+    const ports = entries.flatMap((entry) => entry.ports)
+    const idle = Promise.all(ports.map((port) => port.whenIdle()))
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, maxWaitMs)
+    })
+    await Promise.race([idle, late])
+    clearTimeout(timer)
+    for (const entry of entries) entry.listener?.destroy()
+    for (const port of ports) await port.stop()
+  }
+
+  #entry(name: string): Entry {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) throw new BindError(`Cannot open port "${name}": this worker does not have it`)
+    return entry
+  }
+
+  #accept(entry: Entry, handle: StreamHandle): void {
+    const { listener, config } = entry
+    const port = entry.ports[0] as Port
+    const status = acceptOn(
+      handle,
+      (client) => {
+        listener?.adopt?.(client)
+        this.#onAccepted(config.name, port.sockets.size)
+      },
+      (errno) => {
+        port.refused('error')
+        port.log.warn({ errno }, `Cannot accept a connection: resting ${ACCEPT_REST_MS} ms`)
+      },
+    )
+    if (status !== 0) throw bindError(`port "${config.name}"`, port.address, status)
+  }
+
+  #release(entry: Entry): void {
+    entry.handle?.close()
+    entry.handle = undefined
+  }
+}

@@ -1,0 +1,203 @@
+import { createRequire } from 'node:module'
+import type { Registry } from 'prom-client'
+import type { Agent } from 'undici'
+import type { ConnectionInfo, Message } from '../contracts/connection.ts'
+import type { Daemon, DaemonStats, PortInfo } from '../contracts/daemon.ts'
+import type { Logger } from '../contracts/logger.ts'
+import type { Counter, Tables } from '../contracts/table.ts'
+import { UnknownPortError } from '../errors.ts'
+import type { BusMessage } from '../ipc/messages.ts'
+import type { Connections } from '../net/connections.ts'
+import type { Registry as ConnectionRegistry } from '../shared/registry.ts'
+
+/** The bus, as far as the daemon object needs it. */
+export interface WorkerBus {
+  send(owner: number, message: BusMessage): boolean
+  sendToAll(message: BusMessage): void
+}
+
+export interface WorkerDaemonParts {
+  readonly name: string
+  readonly version: string
+  readonly slot: number
+  readonly log: Logger
+  readonly connections: Connections
+  readonly registry: ConnectionRegistry
+  readonly bus: WorkerBus
+  readonly tables: Tables
+  readonly ports: () => readonly PortInfo[]
+  readonly metrics: () => Registry
+  readonly counter: (name: string) => Counter
+  readonly tableStats: () => DaemonStats['tables']
+  readonly sendTo: (port: string, to: { address: string; port: number }, data: Message) => boolean
+  readonly stop: () => void
+}
+
+/** The daemon object of one worker: its own connections at first hand, all others over the registry and the bus. */
+export class WorkerDaemon implements Daemon {
+  readonly name: string
+  readonly version: string
+  readonly worker: Daemon['worker']
+  readonly log: Logger
+  readonly tables: Tables
+  readonly #parts: WorkerDaemonParts
+  #agent: Agent | undefined
+
+  constructor(parts: WorkerDaemonParts) {
+    this.name = parts.name
+    this.version = parts.version
+    this.worker = { slot: parts.slot, pid: process.pid, role: 'worker' }
+    this.log = parts.log
+    this.tables = parts.tables
+    this.#parts = parts
+  }
+
+  get ports(): readonly PortInfo[] {
+    return this.#parts.ports()
+  }
+
+  get http(): Agent {
+    // Loaded on first use: it costs a worker megabytes that most never need.
+    this.#agent ??= new (createRequire(import.meta.url)('undici') as typeof import('undici')).Agent()
+    return this.#agent
+  }
+
+  get metrics(): Registry {
+    return this.#parts.metrics()
+  }
+
+  send(fd: number, message: Message): boolean {
+    const connection = this.#parts.connections.get(fd)
+    return connection === undefined ? this.#pass({ ...NOTHING, kind: 'send', fd, payload: message }) : connection.send(message)
+  }
+
+  close(fd: number, last?: Message): boolean {
+    const connection = this.#parts.connections.get(fd)
+    if (connection === undefined) return this.#pass({ ...NOTHING, kind: 'close', fd, payload: last })
+    connection.close(last)
+    return true
+  }
+
+  exists(fd: number): boolean {
+    return this.#parts.registry.ownerOf(fd) !== undefined
+  }
+
+  info(fd: number): ConnectionInfo | undefined {
+    return this.#parts.registry.get(fd)
+  }
+
+  sendTo(port: string, to: { address: string; port: number }, data: Message): void {
+    if (!this.#parts.sendTo(port, to, data)) throw new UnknownPortError(`Cannot send a datagram from port "${port}": the config has no udp port of that name`)
+  }
+
+  connections(filter: { port?: string; group?: string; uid?: string } = {}): IterableIterator<ConnectionInfo> {
+    return this.#parts.registry.connections(filter)
+  }
+
+  bind(fd: number, uid: string): boolean {
+    const { connections, registry } = this.#parts
+    const connection = connections.get(fd)
+    if (connection === undefined) return registry.bind(fd, uid) && this.#pass({ ...NOTHING, kind: 'bind', fd, name: uid })
+    connection.bind(uid)
+    return true
+  }
+
+  unbind(fd: number): boolean {
+    const { connections, registry } = this.#parts
+    if (!registry.unbind(fd)) return false
+    const connection = connections.get(fd)
+    if (connection === undefined) return this.#pass({ ...NOTHING, kind: 'unbind', fd })
+    connections.bind(connection, undefined)
+    return true
+  }
+
+  sendToUser(uid: string, message: Message): number {
+    let accepted = 0
+    for (const fd of this.#parts.registry.fdsOf(uid)) if (this.send(fd, message)) accepted++
+    return accepted
+  }
+
+  isOnline(uid: string): boolean {
+    return this.#parts.registry.isOnline(uid)
+  }
+
+  fdsOf(uid: string): number[] {
+    return this.#parts.registry.fdsOf(uid)
+  }
+
+  join(fd: number, group: string): boolean {
+    const { connections, registry } = this.#parts
+    const connection = connections.get(fd)
+    if (connection === undefined) return registry.join(fd, group) && this.#pass({ ...NOTHING, kind: 'join', fd, name: group })
+    connection.join(group)
+    return true
+  }
+
+  leave(fd: number, group: string): boolean {
+    const { connections, registry } = this.#parts
+    const connection = connections.get(fd)
+    if (connection === undefined) return registry.leave(fd, group) && this.#pass({ ...NOTHING, kind: 'leave', fd, name: group })
+    connection.leave(group)
+    return true
+  }
+
+  publish(group: string, message: Message, options: { except?: number | readonly number[] } = {}): void {
+    const except = options.except === undefined ? [] : typeof options.except === 'number' ? [options.except] : options.except
+    this.#parts.connections.publish(group, message, except)
+    this.#parts.bus.sendToAll({ ...NOTHING, kind: 'publish', name: group, except, payload: message })
+  }
+
+  broadcast(message: Message, options: { port?: string } = {}): void {
+    const { port } = options
+    if (port !== undefined && !this.ports.some((known) => known.name === port)) {
+      throw new UnknownPortError(`Cannot broadcast to port "${port}": the config has no port of that name`)
+    }
+    this.#parts.connections.broadcast(message, port)
+    this.#parts.bus.sendToAll({ ...NOTHING, kind: 'broadcast', name: port ?? '', payload: message })
+  }
+
+  groups(): string[] {
+    return this.#parts.registry.groups()
+  }
+
+  counter(name: string): Counter {
+    return this.#parts.counter(name)
+  }
+
+  stats(): DaemonStats {
+    return { ...this.#parts.registry.counts(), tables: this.#parts.tableStats() }
+  }
+
+  stop(): void {
+    this.#parts.stop()
+  }
+
+  /** What another worker asks of this one's connections. The registry is written already. */
+  receive(message: BusMessage): void {
+    const { connections } = this.#parts
+    const payload = message.payload ?? ''
+    if (message.kind === 'publish') return connections.publish(message.name, payload, message.except)
+    if (message.kind === 'broadcast') return connections.broadcast(payload, message.name === '' ? undefined : message.name)
+    const connection = connections.get(message.fd)
+    // It has closed since: nothing is left to do.
+    if (connection === undefined) return
+    if (message.kind === 'send') connection.send(payload)
+    else if (message.kind === 'close') connection.close(message.payload)
+    else if (message.kind === 'join') connections.joined(connection, message.name)
+    else if (message.kind === 'leave') connections.left(connection, message.name)
+    else connection.uid = message.kind === 'bind' ? message.name : undefined
+  }
+
+  /** Ends what this object holds open. */
+  async release(): Promise<void> {
+    await this.#agent?.destroy()
+  }
+
+  /** To the worker that owns the connection; false when nobody does. */
+  #pass(message: BusMessage): boolean {
+    const owner = this.#parts.registry.ownerOf(message.fd)
+    return owner !== undefined && this.#parts.bus.send(owner, message)
+  }
+}
+
+const NOTHING = { fd: 0, name: '', except: [], payload: undefined }

@@ -1,0 +1,112 @@
+import type { Logger } from '../contracts/logger.ts'
+import { formatProblem, type Problem } from '../errors.ts'
+import type { ToMaster, ToWorker, WorkerStart } from '../ipc/messages.ts'
+import { createLog } from '../log/log.ts'
+import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { loadHandlers } from './load-handlers.ts'
+import type { Worker } from './worker.ts'
+
+/** The program of a worker process: does what the master says (ipc/messages.ts). */
+
+// Often enough that little is lost of what a killed worker had counted.
+const REPORT_MS = 500
+// The master balances workers by these: fine enough for that, and far from one message a connection.
+const ACCEPT_STEP = 8
+
+let worker: Worker | undefined
+let log: Logger | undefined
+let isStopping = false
+
+function tell(message: ToMaster): void {
+  // The master may be gone: then 'disconnect' ends this process.
+  process.send?.(message, undefined, undefined, () => {})
+}
+
+async function start(message: WorkerStart): Promise<void> {
+  const { config, slot } = message
+  process.title = `polyport: worker ${slot} ${config.name}`
+  log = createLog({ ...config.log, name: config.name, role: `worker ${slot}` })
+  const { loaded, problems } = await loadHandlers(config)
+  if (problems.length > 0) return fail(problems)
+  const { Worker } = await import('./worker.ts')
+  worker = new Worker({
+    start: message,
+    loaded,
+    log,
+    onAccepted: (port, connections) => accepted(port, connections, config.workers),
+    onStop: () => tell({ type: 'stop' }),
+  })
+  try {
+    await worker.start()
+  } catch (error) {
+    const { port } = error as { port?: { name: string; handler: string } }
+    return fail([{ file: port?.handler ?? config.file, path: port === undefined ? '' : `port "${port.name}"`, message: messageOf(error) }])
+  }
+  tell({ type: 'loaded' })
+  setInterval(() => void report(), REPORT_MS).unref()
+}
+
+const told = new Map<string, number>()
+
+function accepted(port: string, connections: number, workers: number): void {
+  if (workers === 1 || Math.abs(connections - (told.get(port) ?? 0)) < ACCEPT_STEP) return
+  told.set(port, connections)
+  tell({ type: 'accepted', port, connections })
+}
+
+async function report(id?: number): Promise<void> {
+  if (worker === undefined) return
+  tell({ type: 'report', ...(id !== undefined && { id }), report: await worker.report() })
+}
+
+function fail(problems: readonly Problem[]): void {
+  tell({ type: 'failed', problems, message: problems.map(formatProblem).join('\n') })
+}
+
+async function open(port: string, handle: unknown, address: string): Promise<void> {
+  try {
+    await worker?.open(port, handle as StreamHandle | DatagramHandle | undefined, address)
+  } catch (error) {
+    tell({ type: 'failed', problems: [], message: messageOf(error) })
+  }
+}
+
+async function stop(maxWaitSeconds: number): Promise<void> {
+  if (isStopping) return
+  isStopping = true
+  await worker?.stop(maxWaitSeconds)
+  tell({ type: 'stopped' })
+  process.disconnect?.()
+  // Handlers may have left timers and sockets open: they do not hold a stop up.
+  process.exit(0)
+}
+
+// Opening takes a turn of the event loop for some ports: what comes later waits for it.
+let opening: Promise<void> = Promise.resolve()
+
+process.on('message', (message: ToWorker, handle: unknown) => {
+  if (message.type === 'start') void start(message.start)
+  else if (message.type === 'listen') opening = opening.then(() => open(message.port, handle, message.address))
+  else if (message.type === 'opened') void opening.then(() => tell({ type: 'ready' }))
+  else if (message.type === 'connection') {
+    worker?.adopt(message.port, handle as StreamHandle)
+    tell({ type: 'taken', id: message.id })
+  } else if (message.type === 'hold') worker?.hold(message.port)
+  else if (message.type === 'peers') worker?.setPeers(message.peers)
+  else if (message.type === 'report') void report(message.id)
+  else void stop(message.maxWaitSeconds)
+})
+
+// The terminal sends Ctrl-C to the whole group: the master decides.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => tell({ type: 'stop' }))
+// Without a master nobody could stop this process: it must not outlive it.
+process.on('disconnect', () => process.exit(isStopping ? 0 : 1))
+process.on('uncaughtException', (error) => {
+  log?.fatal({ err: error }, 'Uncaught exception: this worker ends')
+  process.exit(1)
+})
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
