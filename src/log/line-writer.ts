@@ -1,0 +1,93 @@
+import { writeSync } from 'node:fs'
+
+// What may wait for a slow reader; about what a pipe holds.
+const MAX_PENDING_BYTES = 64 * 1024
+const RETRY_MS = 100
+
+/**
+ * Writes whole lines to a file descriptor before `write` returns, and never throws: a log that cannot be written must not
+ * end the daemon. Lines that a full or closed descriptor does not take are dropped and counted.
+ */
+export class LineWriter {
+  readonly #fd: number
+  readonly #write: typeof writeSync
+  #dropped = 0
+  #told = 0
+  /** The rest of a line that was cut by EAGAIN, and whole lines behind it. */
+  #pending: Buffer = EMPTY
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param write writeSync of node:fs; tests give another */
+  constructor(fd: number, write: typeof writeSync = writeSync) {
+    this.#fd = fd
+    this.#write = write
+  }
+
+  /** Lines lost so far. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  write(line: string): void {
+    this.flush()
+    const bytes = Buffer.from(line)
+    if (this.#pending.length > 0) this.#hold(bytes)
+    else this.#put(bytes)
+  }
+
+  /** Lines lost since the last call; 0 while nothing can be written, for then nobody could be told. */
+  takeLost(): number {
+    if (this.#pending.length > 0 || this.#isFailing) return 0
+    const lost = this.#dropped - this.#told
+    this.#told = this.#dropped
+    return lost
+  }
+
+  /** Tries once more to write what waits. */
+  flush(): void {
+    if (this.#pending.length === 0) return
+    const waiting = this.#pending
+    this.#pending = EMPTY
+    this.#put(waiting)
+  }
+
+  #isFailing = false
+
+  #put(bytes: Buffer): void {
+    let written = 0
+    try {
+      while (written < bytes.length) written += this.#write(this.#fd, bytes, written)
+      this.#isFailing = false
+    } catch (error) {
+      const rest = bytes.subarray(written)
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') {
+        this.#hold(rest)
+        return
+      }
+      // EPIPE, ENOSPC, EIO, EBADF: there is nowhere to say so.
+      this.#isFailing = true
+      this.#dropped += countLines(rest)
+    }
+  }
+
+  #hold(bytes: Buffer): void {
+    if (this.#pending.length + bytes.length > MAX_PENDING_BYTES) {
+      this.#dropped += countLines(bytes)
+      return
+    }
+    this.#pending = Buffer.concat([this.#pending, bytes])
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.flush()
+    }, RETRY_MS).unref()
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+const NEWLINE = 0x0a
+
+function countLines(bytes: Buffer): number {
+  let lines = 0
+  for (const byte of bytes) if (byte === NEWLINE) lines++
+  return lines
+}

@@ -1,0 +1,72 @@
+import { isatty } from 'node:tty'
+import { type LoggerOptions, pino } from 'pino'
+import type { Logger } from '../contracts/logger.ts'
+import { escapeLines } from './control-bytes.ts'
+import { LineWriter } from './line-writer.ts'
+import { prettyFormat } from './pretty.ts'
+
+export interface LogOptions {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  /** `auto`: pretty on a terminal, JSON elsewhere. */
+  readonly format: 'auto' | 'json' | 'pretty'
+  /** Of the daemon. */
+  readonly name: string
+  /** `master`, or `worker 0` for the worker in slot 0. */
+  readonly role: string
+  /** In every line. */
+  readonly fields?: Readonly<Record<string, unknown>>
+}
+
+const STDOUT = 1
+// One for the process: the rest of a line that was cut has to leave before any other line does.
+let stdout: LineWriter | undefined
+
+/**
+ * The log of a process: one line on stdout for each thing, written before the call returns, in this process: a thread
+ * would lose the last lines when the process ends.
+ */
+export function createLog(options: LogOptions): Logger {
+  const writer = stdoutWriter()
+  const format = isPretty(options.format) ? prettyFormat({ colorize: isatty(STDOUT) }) : escapeLines
+  const destination = {
+    write(line: string): void {
+      writer.write(format(line))
+      const lost = writer.takeLost()
+      if (lost > 0) log.warn({ lost }, 'Log lines were lost as stdout did not take them')
+    },
+  }
+  const log = pino(pinoOptions(options), destination)
+  return log
+}
+
+/** Log lines that this process could not write. */
+export function droppedLogLines(): number {
+  return stdout?.dropped ?? 0
+}
+
+function pinoOptions({ level, name, role, fields }: LogOptions): LoggerOptions {
+  const slot = /^worker (\d+)$/.exec(role)?.[1]
+  return {
+    level,
+    base: { pid: process.pid, name, ...(slot === undefined ? { role } : { worker: Number(slot) }), ...fields },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: SECRETS, censor: '[redacted]' },
+  }
+}
+
+// As fields of a line, and in objects of two levels such as a request's headers.
+const SECRETS: string[] = ['', '*', '*.*'].flatMap((path) => ['authorization', 'cookie', 'set-cookie', 'token'].map((key) => `${path}["${key}"]`))
+
+function isPretty(format: LogOptions['format']): boolean {
+  return format === 'pretty' || (format === 'auto' && isatty(STDOUT))
+}
+
+function stdoutWriter(): LineWriter {
+  if (stdout === undefined) {
+    const writer = new LineWriter(STDOUT)
+    process.once('exit', () => writer.flush())
+    stdout = writer
+  }
+  return stdout
+}
