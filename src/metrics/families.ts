@@ -1,0 +1,51 @@
+import type { MetricJson } from './metric-json.ts'
+
+interface Family {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+}
+
+/** Every metric of Polyport's own, in the order of the page. `docs/metrics.md` lists the same; a test holds both together. */
+export const FAMILIES = {
+  polyport_info: { type: 'gauge', help: 'Versions of Polyport, Node.js and the application; always 1.' },
+  polyport_start_time_seconds: { type: 'gauge', help: 'When the daemon started, in seconds since 1970.' },
+  polyport_connections: { type: 'gauge', help: 'Open connections.' },
+  polyport_connections_accepted_total: { type: 'counter', help: 'Connections accepted.' },
+  polyport_connections_refused_total: { type: 'counter', help: 'Connections refused, by reason.' },
+  polyport_connections_closed_total: { type: 'counter', help: 'Connections that ended, by reason.' },
+  polyport_messages_received_total: { type: 'counter', help: 'Messages, datagrams or requests received.' },
+  polyport_messages_sent_total: { type: 'counter', help: 'Messages, datagrams or responses sent.' },
+  polyport_bytes_received_total: { type: 'counter', help: 'Bytes received, framing included.' },
+  polyport_bytes_sent_total: { type: 'counter', help: 'Bytes sent, framing included.' },
+  polyport_messages_dropped_total: { type: 'counter', help: 'Messages that were not sent because a send buffer was full.' },
+  polyport_handler_errors_total: { type: 'counter', help: 'Throws and rejections of the handler.' },
+  polyport_handler_duration_seconds: { type: 'histogram', help: 'Time in the message callback of the handler, promises included.' },
+  polyport_http_requests_total: { type: 'counter', help: 'HTTP requests, by method and class of status.' },
+  polyport_http_request_duration_seconds: { type: 'histogram', help: 'Time from the head of a request to the end of its response.' },
+  polyport_users: { type: 'gauge', help: 'Users that have a connection.' },
+  polyport_groups: { type: 'gauge', help: 'Groups that have a member.' },
+  polyport_table_rows: { type: 'gauge', help: 'Rows in a table.' },
+  polyport_table_size_rows: { type: 'gauge', help: 'Rows that fit a table.' },
+  polyport_worker_up: { type: 'gauge', help: 'Whether the worker of a slot is ready.' },
+  polyport_worker_restarts_total: { type: 'counter', help: 'How often the worker of a slot was started again after it died.' },
+  polyport_worker_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of a worker.' },
+  polyport_worker_heap_used_bytes: { type: 'gauge', help: 'JavaScript heap in use in a worker.' },
+  polyport_worker_cpu_seconds_total: { type: 'counter', help: 'User and system CPU time of the workers of a slot.' },
+  polyport_worker_eventloop_lag_seconds: { type: 'gauge', help: 'Longest delay of the event loop of a worker since the last scrape.' },
+  polyport_worker_eventloop_lag_mean_seconds: { type: 'gauge', help: 'Mean delay of the event loop of a worker in its last report.' },
+  polyport_master_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of the master.' },
+  polyport_master_cpu_seconds_total: { type: 'counter', help: 'User and system CPU time of the master.' },
+  polyport_scrape_missing_workers: { type: 'gauge', help: 'Workers that did not answer this scrape in time: their last report is used.' },
+  polyport_custom_metrics_omitted: {
+    type: 'gauge',
+    help: 'Metrics of handlers that are not on this page: it would grow too long, or the name or type is taken.',
+  },
+} as const satisfies Record<string, Family>
+
+export type FamilyName = keyof typeof FAMILIES
+
+/** A family with its samples. */
+export function family(name: FamilyName, values: MetricJson['values']): MetricJson {
+  const { type, help } = FAMILIES[name]
+  return { name, type, help, aggregator: 'sum', values }
+}

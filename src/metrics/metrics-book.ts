@@ -1,0 +1,135 @@
+import type { Protocol } from '../config/schema.ts'
+import { type CustomMetrics, countersOf, mergeCustom, parseCustom } from './custom-metrics.ts'
+import { FAMILIES, family } from './families.ts'
+import { HighWater } from './high-water.ts'
+import type { MetricJson } from './metric-json.ts'
+import type { PortReport } from './port-counters.ts'
+import { portMetrics } from './port-metrics.ts'
+import { addPorts, emptyPort } from './port-totals.ts'
+import { type MasterFacts, masterMetrics, type SlotFacts, workerMetrics } from './process-metrics.ts'
+import { promClient } from './prom-client.ts'
+import type { WorkerReport } from './worker-report.ts'
+
+// A page that Prometheus takes in without trouble. Ours are a few hundred series; handlers may add theirs up to this.
+const MAX_SERIES = 10_000
+
+/** A process that is in a slot. */
+interface Live {
+  report: WorkerReport
+  custom: CustomMetrics
+  /** Metrics that were not accepted. */
+  omitted: number
+  lagMax: number
+  /** Whether `lagMax` has been on a page: the next report begins anew. */
+  isShown: boolean
+}
+
+/**
+ * The master's account of all workers: what those that run reported last, and the sum of what those that are gone had
+ * counted. So a worker that dies or does not answer never makes a total go back.
+ */
+export class MetricsBook {
+  readonly #live = new Map<number, Live>()
+  /** The process that left a slot last: what still arrives from it is already counted. */
+  readonly #gone = new Map<number, number>()
+  #ports: Map<string, PortReport>
+  readonly #cpuSeconds = new Map<number, number>()
+  #custom: CustomMetrics = []
+  readonly #highWater = new HighWater(2 * MAX_SERIES)
+
+  /** @param ports every port of the config: its series are there before the first report */
+  constructor(ports: readonly { readonly name: string; readonly protocol: Protocol }[]) {
+    this.#ports = new Map(ports.map((port) => [port.name, emptyPort(port)]))
+  }
+
+  /** Notes what the worker in a slot reports. A report of another process than before retires that one. */
+  record(slot: number, report: WorkerReport): void {
+    if (this.#gone.get(slot) === report.pid) return
+    let live = this.#live.get(slot)
+    if (live !== undefined && live.report.pid !== report.pid) {
+      this.retire(slot)
+      live = undefined
+    }
+    const { metrics, omitted } = parseCustom(report.custom)
+    const lagMax = live === undefined || live.isShown ? report.loopLag.max : Math.max(live.lagMax, report.loopLag.max)
+    this.#live.set(slot, { report, custom: metrics, omitted, lagMax, isShown: false })
+  }
+
+  /** The process in this slot has died or was replaced: what it counted stays, what it measured goes. Safe to call twice. */
+  retire(slot: number): void {
+    const live = this.#live.get(slot)
+    if (live === undefined) return
+    const { pid, ports, cpu } = live.report
+    this.#live.delete(slot)
+    this.#gone.set(slot, pid)
+    this.#ports = sumPorts(this.#ports, [ports.map((port) => ({ ...port, connections: 0 }))])
+    this.#cpuSeconds.set(slot, (this.#cpuSeconds.get(slot) ?? 0) + cpu.user + cpu.system)
+    this.#custom = mergeCustom([this.#custom, countersOf(live.custom)]).metrics
+  }
+
+  /** The last report of the process in a slot. */
+  report(slot: number): WorkerReport | undefined {
+    return this.#live.get(slot)?.report
+  }
+
+  /** Every port over all workers that are and were. */
+  ports(): PortReport[] {
+    return [
+      ...sumPorts(
+        this.#ports,
+        Array.from(this.#live.values(), (live) => live.report.ports),
+      ).values(),
+    ]
+  }
+
+  /** The page, in Prometheus' text format 0.0.4. */
+  async render(facts: MasterFacts): Promise<string> {
+    const slots = new Set([...facts.workers.map((worker) => worker.slot), ...this.#live.keys()])
+    const own = [...masterMetrics(facts), ...portMetrics(this.ports()), ...workerMetrics(Array.from(slots, (slot) => this.#slotFacts(slot)))]
+    const custom = this.#fittingCustom(MAX_SERIES - countSeries(own) - 1)
+    own.push(family('polyport_custom_metrics_omitted', [{ value: custom.omitted, labels: {} }]))
+    own.sort((a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name))
+    for (const live of this.#live.values()) live.isShown = true
+    const metrics = this.#highWater.raise([...own, ...custom.metrics]).filter((metric) => metric.values.length > 0)
+    return promClient().Registry.aggregate([metrics]).metrics()
+  }
+
+  #slotFacts(slot: number): SlotFacts {
+    const live = this.#live.get(slot)
+    const before = this.#cpuSeconds.get(slot) ?? 0
+    if (live === undefined) return { slot, cpuSeconds: before, now: undefined }
+    const { cpu, memory, loopLag } = live.report
+    return { slot, cpuSeconds: before + cpu.user + cpu.system, now: { ...memory, lagMean: loopLag.mean, lagMax: live.lagMax } }
+  }
+
+  /** The metrics of handlers, in order of their names, each whole or not at all. */
+  #fittingCustom(room: number): { metrics: MetricJson[]; omitted: number } {
+    const all = [...this.#live.values()]
+    const merged = mergeCustom([this.#custom, ...all.map((live) => live.custom)])
+    let omitted = all.reduce((sum, live) => sum + live.omitted, merged.omitted)
+    const metrics: MetricJson[] = []
+    for (const metric of merged.metrics.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (metric.values.length <= room) {
+        room -= metric.values.length
+        metrics.push(metric)
+      } else {
+        omitted++
+      }
+    }
+    return { metrics, omitted }
+  }
+}
+
+const ORDER: readonly string[] = Object.keys(FAMILIES)
+
+function sumPorts(base: ReadonlyMap<string, PortReport>, processes: readonly (readonly PortReport[])[]): Map<string, PortReport> {
+  const sums = new Map(base)
+  for (const ports of processes) {
+    for (const port of ports) sums.set(port.name, addPorts(sums.get(port.name) ?? emptyPort(port), port))
+  }
+  return sums
+}
+
+function countSeries(metrics: readonly MetricJson[]): number {
+  return metrics.reduce((sum, metric) => sum + metric.values.length, 0)
+}

@@ -1,0 +1,57 @@
+import type { Protocol } from '../config/schema.ts'
+import { type HistogramReport, SECONDS_BUCKETS } from './histogram.ts'
+import type { PortReport } from './port-counters.ts'
+
+/** A port that has counted nothing yet: every series is there from the start. */
+export function emptyPort(port: { readonly name: string; readonly protocol: Protocol }): PortReport {
+  const http = port.protocol === 'http'
+  return {
+    name: port.name,
+    protocol: port.protocol,
+    connections: 0,
+    accepted: 0,
+    refused: { max_connections: 0, denied: 0 },
+    closed: { client: 0, server: 0, shutdown: 0, overflow: 0, frame_too_long: 0, error: 0 },
+    messagesIn: 0,
+    messagesOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    dropped: 0,
+    errors: 0,
+    handlerSeconds: EMPTY_HISTOGRAM,
+    ...(http && { requests: { 'GET 2xx': 0, 'GET 3xx': 0, 'GET 4xx': 0, 'GET 5xx': 0 }, requestSeconds: EMPTY_HISTOGRAM }),
+  }
+}
+
+/** The same port in two processes, as one. */
+export function addPorts(a: PortReport, b: PortReport): PortReport {
+  return {
+    name: a.name,
+    protocol: a.protocol,
+    connections: a.connections + b.connections,
+    accepted: a.accepted + b.accepted,
+    refused: addRecords(a.refused, b.refused),
+    closed: addRecords(a.closed, b.closed),
+    messagesIn: a.messagesIn + b.messagesIn,
+    messagesOut: a.messagesOut + b.messagesOut,
+    bytesIn: a.bytesIn + b.bytesIn,
+    bytesOut: a.bytesOut + b.bytesOut,
+    dropped: a.dropped + b.dropped,
+    errors: a.errors + b.errors,
+    handlerSeconds: addHistograms(a.handlerSeconds, b.handlerSeconds),
+    ...(a.requests !== undefined && { requests: addRecords(a.requests, b.requests ?? {}) }),
+    ...(a.requestSeconds !== undefined && { requestSeconds: addHistograms(a.requestSeconds, b.requestSeconds ?? EMPTY_HISTOGRAM) }),
+  }
+}
+
+const EMPTY_HISTOGRAM: HistogramReport = { buckets: new Array<number>(SECONDS_BUCKETS.length + 1).fill(0), sum: 0 }
+
+function addHistograms(a: HistogramReport, b: HistogramReport): HistogramReport {
+  return { buckets: a.buckets.map((count, i) => count + (b.buckets[i] ?? 0)), sum: a.sum + b.sum }
+}
+
+function addRecords(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
+  const sum = { ...a }
+  for (const [key, value] of Object.entries(b)) sum[key] = (sum[key] ?? 0) + value
+  return sum
+}

@@ -1,0 +1,88 @@
+import { family } from './families.ts'
+import type { MetricJson } from './metric-json.ts'
+
+/** What only the master knows. */
+export interface MasterFacts {
+  readonly version: string
+  readonly appVersion: string
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  /** Every slot of the config, whether or not a process is in it. */
+  readonly workers: readonly { readonly slot: number; readonly up: boolean; readonly restarts: number }[]
+  /** Workers that did not answer this scrape in time. */
+  readonly missingWorkers: number
+  readonly tables: readonly { readonly name: string; readonly rows: number; readonly size: number }[]
+  readonly users: number
+  readonly groups: number
+}
+
+/** What the book knows of the process in a slot. */
+export interface SlotFacts {
+  readonly slot: number
+  /** Of all processes that were in this slot. */
+  readonly cpuSeconds: number
+  /** Of the one that is; absent when there is none. */
+  readonly now: { readonly rss: number; readonly heapUsed: number; readonly lagMean: number; readonly lagMax: number } | undefined
+}
+
+/** The metrics of the daemon as a whole and of the process that calls this, the master. */
+export function masterMetrics(facts: MasterFacts): MetricJson[] {
+  const { user, system } = process.cpuUsage()
+  const { tables, workers } = facts
+  return [
+    family('polyport_info', [{ value: 1, labels: { version: facts.version, node: process.versions.node, app_version: facts.appVersion } }]),
+    family('polyport_start_time_seconds', single(facts.startedAt / 1000)),
+    family('polyport_users', single(facts.users)),
+    family('polyport_groups', single(facts.groups)),
+    family(
+      'polyport_table_rows',
+      tables.map(({ name, rows }) => ({ value: rows, labels: { table: name } })),
+    ),
+    family(
+      'polyport_table_size_rows',
+      tables.map(({ name, size }) => ({ value: size, labels: { table: name } })),
+    ),
+    family(
+      'polyport_worker_up',
+      workers.map(({ slot, up }) => ({ value: up ? 1 : 0, labels: { worker: slot } })),
+    ),
+    family(
+      'polyport_worker_restarts_total',
+      workers.map(({ slot, restarts }) => ({ value: restarts, labels: { worker: slot } })),
+    ),
+    family('polyport_master_resident_memory_bytes', single(process.memoryUsage.rss())),
+    family('polyport_master_cpu_seconds_total', single((user + system) / 1e6)),
+    family('polyport_scrape_missing_workers', single(facts.missingWorkers)),
+  ]
+}
+
+/** The metrics of the worker processes. */
+export function workerMetrics(slots: readonly SlotFacts[]): MetricJson[] {
+  const alive = slots.flatMap(({ slot, now }) => (now === undefined ? [] : [{ ...now, labels: { worker: slot } }]))
+  return [
+    family(
+      'polyport_worker_resident_memory_bytes',
+      alive.map(({ rss, labels }) => ({ value: rss, labels })),
+    ),
+    family(
+      'polyport_worker_heap_used_bytes',
+      alive.map(({ heapUsed, labels }) => ({ value: heapUsed, labels })),
+    ),
+    family(
+      'polyport_worker_cpu_seconds_total',
+      slots.map(({ slot, cpuSeconds }) => ({ value: cpuSeconds, labels: { worker: slot } })),
+    ),
+    family(
+      'polyport_worker_eventloop_lag_seconds',
+      alive.map(({ lagMax, labels }) => ({ value: lagMax, labels })),
+    ),
+    family(
+      'polyport_worker_eventloop_lag_mean_seconds',
+      alive.map(({ lagMean, labels }) => ({ value: lagMean, labels })),
+    ),
+  ]
+}
+
+function single(value: number): MetricJson['values'] {
+  return [{ value, labels: {} }]
+}

@@ -1,0 +1,39 @@
+import { LoopLag } from './loop-lag.ts'
+import type { PortReport } from './port-counters.ts'
+import type { WorkerReport } from './worker-report.ts'
+
+/** Builds what a worker tells of itself. */
+export class WorkerMetrics {
+  readonly #ports: () => readonly PortReport[]
+  readonly #custom: () => Promise<readonly unknown[]>
+  readonly #lag = new LoopLag()
+
+  constructor(parts: { ports: () => readonly PortReport[]; custom: () => Promise<readonly unknown[]> }) {
+    this.#ports = parts.ports
+    this.#custom = parts.custom
+  }
+
+  start(): void {
+    this.#lag.start()
+  }
+
+  stop(): void {
+    this.#lag.stop()
+  }
+
+  /** `loopLag` covers the time since the last report. */
+  async report(): Promise<WorkerReport> {
+    // The only wait comes first: all else is of one moment.
+    const custom = await this.#custom()
+    const { rss, heapUsed } = process.memoryUsage()
+    const { user, system } = process.cpuUsage()
+    return {
+      pid: process.pid,
+      memory: { rss, heapUsed },
+      cpu: { user: user / 1e6, system: system / 1e6 },
+      loopLag: this.#lag.take(),
+      ports: this.#ports(),
+      custom,
+    }
+  }
+}
