@@ -3,23 +3,23 @@ import { type Connection, type UpgradeAnswer, WebSocketHandler } from 'polyport'
 
 /** One chat over all WebSocket ports: you get back what you say, the others get it with your name. Come in as `ws://…/?name=Ann`. */
 export default class Chat extends WebSocketHandler {
-  onUpgrade(request: IncomingMessage): UpgradeAnswer {
+  override onUpgrade(request: IncomingMessage): UpgradeAnswer {
     const name = nameOf(request)
     return { uid: name ?? `guest ${this.daemon.counter('guests').add(1)}`, groups: ['chat'], data: { isNamed: name !== undefined } }
   }
 
-  onOpen(connection: Connection): void {
+  override onOpen(connection: Connection): void {
     this.daemon.tables['ws']?.set(`uid:${connection.uid}`, { value: connection.fd })
     this.#announce(connection, 'came in')
   }
 
-  onMessage(connection: Connection, message: string | Buffer): void {
+  override onMessage(connection: Connection, message: string | Buffer): void {
     connection.send(message)
     const signed = typeof message === 'string' ? `${connection.uid}: ${message}` : message
     this.daemon.publish('chat', signed, { except: connection.fd })
   }
 
-  onClose(connection: Connection): void {
+  override onClose(connection: Connection): void {
     const table = this.daemon.tables['ws']
     // Somebody with the same name may have come in by another tab since.
     if (table?.get(`uid:${connection.uid}`, 'value') === connection.fd) table.del(`uid:${connection.uid}`)

@@ -3,7 +3,7 @@ import { HttpHandler } from 'polyport'
 
 /** Says hello to GET and sends the body of a POST back: try `curl 127.0.0.1:5293`. */
 export default class HelloHttp extends HttpHandler {
-  onRequest(request: IncomingMessage, response: ServerResponse): void {
+  override onRequest(request: IncomingMessage, response: ServerResponse): void {
     if (request.method === 'POST') {
       response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'X-Content-Type-Options': 'nosniff' })
       request.pipe(response)

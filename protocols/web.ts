@@ -3,7 +3,7 @@ import { HttpHandler } from 'polyport'
 
 /** The files of `static` are served before this is asked; it answers the rest: who is here, on any port. */
 export default class Web extends HttpHandler {
-  onRequest(request: IncomingMessage, response: ServerResponse): void {
+  override onRequest(request: IncomingMessage, response: ServerResponse): void {
     if (request.url !== '/online') {
       response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here\n')
       return
