@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const SRC = fileURLToPath(new URL('../src/', import.meta.url))
+
+// From the bottom up. A file imports values from its own folder or from a layer further down, never up or sideways.
+const LAYERS = [
+  ['errors.ts', 'version.ts'],
+  ['contracts', 'framing', 'config'],
+  // A port keeps its own counters, and what a worker reports of them travels over ipc.
+  ['metrics'],
+  ['ipc', 'log'],
+  ['net', 'shared', 'cluster'],
+  ['admin', 'tasks', 'events', 'timers'],
+  ['worker'],
+  ['master'],
+  ['create-daemon.ts'],
+  ['index.ts'],
+  ['cli'],
+  ['bin.ts'],
+]
+// What only one place may know.
+const KEEPERS: Readonly<Record<string, RegExp>> = {
+  lmdb: /^shared\/store\.ts$/,
+  ws: /^net\/websocket-/,
+  'unix-dgram': /^net\/unix-datagram\.ts$/,
+  yargs: /^(cli\/|bin\.ts)/,
+  zod: /^config\//,
+  'jsonc-parser': /^config\//,
+  'dgram-stream': /^cli\//,
+  'prom-client': /^metrics\//,
+  'pino-pretty': /^log\//,
+  sirv: /^worker\//,
+}
+// What Node does not document: underscored members and process.binding.
+const INTERNALS = /\._[a-zA-Z]|\['_|process\.binding/
+const INTERNALS_FILE = 'net/node-internals.ts'
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  readonly isType: boolean
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+const imports = files.flatMap(importsOf)
+
+function importsOf(file: string): Import[] {
+  const source = code(file)
+  const found: Import[] = []
+  for (const [, typeOnly, names, to] of source.matchAll(/^(?:import|export)\s+(type\s+)?([^'"]*?)\s*from\s+'([^']+)'/gm)) {
+    const named = /^\{([^}]*)\}$/.exec(names ?? '')?.[1]
+    const isType = typeOnly !== undefined || named?.split(',').every((name) => name.trim() === '' || name.trim().startsWith('type ')) === true
+    found.push({ from: file, to: resolve(file, to ?? ''), isType })
+  }
+  for (const [, to] of source.matchAll(/(?:^import\s+|\bimport\()'([^']+)'/gm)) found.push({ from: file, to: resolve(file, to ?? ''), isType: false })
+  return found
+}
+
+/** The file without its comments. */
+function code(file: string): string {
+  return readFileSync(join(SRC, file), 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/^\s*\/\/.*$/gm, '')
+}
+
+/** A file of src as its path in src, a package as its name. */
+function resolve(from: string, to: string): string {
+  return to.startsWith('.') ? relative(SRC, join(SRC, dirname(from), to)) : to
+}
+
+function layerOf(file: string): number {
+  return LAYERS.findIndex((names) => names.includes(file.split('/')[0] ?? ''))
+}
+
+function folderOf(file: string): string {
+  return file.split('/')[0] ?? ''
+}
+
+const inside = imports.filter(({ to }) => files.includes(to))
+
+describe('architecture', () => {
+  test('every file of src belongs to a layer', () => {
+    assert.ok(files.length > 20)
+    assert.deepEqual(
+      files.filter((file) => layerOf(file) === -1),
+      [],
+    )
+  })
+
+  test('every relative import is of a file that is there', () => {
+    const dangling = imports.filter(({ from, to }) => !files.includes(to) && code(from).includes(`./${to.split('/').at(-1)}'`))
+
+    assert.deepEqual(
+      dangling.filter(({ to }) => to.endsWith('.ts')),
+      [],
+    )
+  })
+
+  test('values are imported from the own folder or from a lower layer', () => {
+    const wrong = inside.filter(({ from, to, isType }) => !isType && folderOf(from) !== folderOf(to) && layerOf(to) >= layerOf(from))
+
+    assert.deepEqual(
+      wrong.map(({ from, to }) => `${from} imports ${to}`),
+      [],
+    )
+  })
+
+  test('types are imported from the own layer or from a lower one', () => {
+    const wrong = inside.filter(({ from, to, isType }) => isType && layerOf(to) > layerOf(from))
+
+    assert.deepEqual(
+      wrong.map(({ from, to }) => `${from} imports type of ${to}`),
+      [],
+    )
+  })
+
+  test('no imports of values go in a circle', () => {
+    const next = Map.groupBy(
+      inside.filter(({ isType }) => !isType),
+      ({ from }) => from,
+    )
+    const done = new Set<string>()
+    const circles: string[] = []
+    const walk = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '))
+      if (path.includes(file) || done.has(file)) return
+      for (const { to } of next.get(file) ?? []) walk(to, [...path, file])
+      done.add(file)
+    }
+    for (const file of files) walk(file, [])
+
+    assert.deepEqual(circles, [])
+  })
+
+  for (const [name, keepers] of Object.entries(KEEPERS)) {
+    test(`${name} is imported only where it belongs`, () => {
+      const others = imports.filter(({ from, to, isType }) => to === name && !isType && !keepers.test(from))
+
+      assert.deepEqual(
+        others.map(({ from }) => from),
+        [],
+      )
+    })
+  }
+
+  test(`${INTERNALS_FILE} alone touches what Node does not document`, () => {
+    const others = files.filter((file) => file !== INTERNALS_FILE && INTERNALS.test(code(file)))
+
+    assert.ok(INTERNALS.test(code(INTERNALS_FILE)))
+    assert.deepEqual(others, [])
+  })
+
+  test('no file of src is longer than 300 lines', () => {
+    const long = files.filter((file) => readFileSync(join(SRC, file), 'utf8').split('\n').length > 301)
+
+    assert.deepEqual(long, [])
+  })
+
+  test('nothing is written to the console but by the command line', () => {
+    const others = files.filter((file) => !/^(cli\/|bin\.ts)/.test(file) && /\bconsole\./.test(code(file)))
+
+    assert.deepEqual(others, [])
+  })
+
+  test('an example imports nothing but polyport and Node, and has at most 40 lines', () => {
+    const folder = fileURLToPath(new URL('../protocols/', import.meta.url))
+    for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
+      const source = readFileSync(join(folder, file), 'utf8')
+      const others = [...source.matchAll(/from '([^']+)'/g)].map(([, to]) => to ?? '').filter((to) => to !== 'polyport' && !to.startsWith('node:'))
+
+      assert.deepEqual(others, [], file)
+      assert.ok(source.split('\n').length <= 41, `${file} has more than 40 lines`)
+    }
+  })
+})
