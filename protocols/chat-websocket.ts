@@ -4,8 +4,14 @@ import { type Connection, type UpgradeAnswer, WebSocketHandler } from 'polyport'
 /** One chat over all WebSocket ports: you get back what you say, the others get it with your name. Come in as `ws://…/?name=Ann`. */
 export default class Chat extends WebSocketHandler {
   override onUpgrade(request: IncomingMessage): UpgradeAnswer {
-    const name = nameOf(request)
-    return { uid: name ?? `guest ${this.daemon.counter('guests').add(1)}`, groups: ['chat'], data: { isNamed: name !== undefined } }
+    const name = new URLSearchParams(request.url?.split('?')[1]).get('name') ?? ''
+    // Without what could pass for somebody else's line.
+    const uid = name
+      .replace(/[^\p{L}\p{N} _.-]/gu, '')
+      .trim()
+      .slice(0, 24)
+    if (uid !== '') return { uid, groups: ['chat'] }
+    return { uid: `guest ${this.daemon.counter('guests').add(1)}`, groups: ['chat'], data: { isGuest: true } }
   }
 
   override onOpen(connection: Connection): void {
@@ -21,24 +27,13 @@ export default class Chat extends WebSocketHandler {
 
   override onClose(connection: Connection): void {
     const table = this.daemon.tables['ws']
-    // Somebody with the same name may have come in by another tab since.
+    // The same user may have come in by another tab since.
     if (table?.get(`uid:${connection.uid}`, 'value') === connection.fd) table.del(`uid:${connection.uid}`)
     this.#announce(connection, 'has left')
   }
 
-  /** Guests come and go without a word. */
   #announce(connection: Connection, what: string): void {
-    if (connection.data['isNamed'] === true) this.daemon.publish('chat', `* ${connection.uid} ${what}`, { except: connection.fd })
+    if (connection.data['isGuest'] === true) return
+    this.daemon.publish('chat', `* ${connection.uid} ${what}`, { except: connection.fd })
   }
-}
-
-/** The name in the query, without what could pass for somebody else's line. */
-function nameOf(request: IncomingMessage): string | undefined {
-  const name = new URLSearchParams(request.url?.split('?')[1]).get('name') ?? ''
-  return (
-    name
-      .replace(/[^\p{L}\p{N} _.-]/gu, '')
-      .trim()
-      .slice(0, 24) || undefined
-  )
 }
