@@ -84,7 +84,7 @@ export class MetricsBook {
 
   /** The page, in Prometheus' text format 0.0.4. */
   async render(facts: MasterFacts): Promise<string> {
-    const slots = new Set([...facts.workers.map((worker) => worker.slot), ...this.#live.keys()])
+    const slots = new Set([...facts.workers.map((worker) => worker.slot), ...this.#live.keys(), ...this.#cpuSeconds.keys()])
     const own = [...masterMetrics(facts), ...portMetrics(this.ports()), ...workerMetrics(Array.from(slots, (slot) => this.#slotFacts(slot)))]
     const custom = this.#fittingCustom(MAX_SERIES - countSeries(own) - 1)
     own.push(family('polyport_custom_metrics_omitted', [{ value: custom.omitted, labels: {} }]))

@@ -5,7 +5,7 @@ import type { MetricJson } from './metric-json.ts'
 export interface MasterFacts {
   readonly version: string
   readonly appVersion: string
-  /** Milliseconds since 1970. */
+  /** Seconds since 1970. */
   readonly startedAt: number
   /** Every slot of the config, whether or not a process is in it. */
   readonly workers: readonly { readonly slot: number; readonly up: boolean; readonly restarts: number }[]
@@ -31,7 +31,7 @@ export function masterMetrics(facts: MasterFacts): MetricJson[] {
   const { tables, workers } = facts
   return [
     family('polyport_info', [{ value: 1, labels: { version: facts.version, node: process.versions.node, app_version: facts.appVersion } }]),
-    family('polyport_start_time_seconds', single(facts.startedAt / 1000)),
+    family('polyport_start_time_seconds', single(facts.startedAt)),
     family('polyport_users', single(facts.users)),
     family('polyport_groups', single(facts.groups)),
     family(
