@@ -1,0 +1,55 @@
+import { INDEX_PAGE } from './index-page.ts'
+import type { DaemonStatus } from './status.ts'
+
+/** What an admin server shows and does. */
+export interface AdminParts {
+  status(): Promise<DaemonStatus>
+  /** The page of metrics, in Prometheus' text format. */
+  metrics(): Promise<string>
+  /** Why not every port of every worker listens; undefined when all do. */
+  readiness(): string | undefined
+  /** Stops the daemon. Called after the request for it has been answered. */
+  stop(): void
+}
+
+export interface Answer {
+  readonly status: number
+  readonly type: string
+  readonly body: string
+  /** Runs once the answer has left, or its client has gone. */
+  readonly after?: () => void
+}
+
+export interface Route {
+  /** GET routes answer HEAD too. */
+  readonly method: 'GET' | 'POST'
+  /** Health checks have no token and need none: they tell one word. */
+  readonly isOpen: boolean
+  answer(parts: AdminParts): Answer | Promise<Answer>
+}
+
+export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ['/', { method: 'GET', isOpen: false, answer: () => ({ status: 200, type: HTML, body: INDEX_PAGE }) }],
+  ['/healthz', { method: 'GET', isOpen: true, answer: () => text(200, 'ok') }],
+  ['/readyz', { method: 'GET', isOpen: true, answer: readyz }],
+  ['/metrics', { method: 'GET', isOpen: false, answer: async (parts) => ({ status: 200, type: METRICS, body: await parts.metrics() }) }],
+  ['/api/status', { method: 'GET', isOpen: false, answer: async (parts) => json(200, await parts.status()) }],
+  ['/api/stop', { method: 'POST', isOpen: false, answer: (parts) => ({ ...json(202, { state: 'stopping' }), after: () => parts.stop() }) }],
+])
+
+export function text(status: number, sentence: string): Answer {
+  return { status, type: TEXT, body: `${sentence}\n` }
+}
+
+const TEXT = 'text/plain; charset=utf-8'
+const HTML = 'text/html; charset=utf-8'
+const METRICS = 'text/plain; version=0.0.4; charset=utf-8'
+
+function json(status: number, value: unknown): Answer {
+  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` }
+}
+
+function readyz(parts: AdminParts): Answer {
+  const reason = parts.readiness()
+  return reason === undefined ? text(200, 'ready') : text(503, `not ready: ${reason}`)
+}
