@@ -4,21 +4,24 @@ import { writeSync } from 'node:fs'
 const MAX_PENDING_BYTES = 64 * 1024
 const RETRY_MS = 100
 
+/** As `writeSync` of node:fs: returns how many bytes were taken. */
+export type WriteSync = (fd: number, bytes: Uint8Array, offset: number) => number
+
 /**
  * Writes whole lines to a file descriptor before `write` returns, and never throws: a log that cannot be written must not
  * end the daemon. Lines that a full or closed descriptor does not take are dropped and counted.
  */
 export class LineWriter {
   readonly #fd: number
-  readonly #write: typeof writeSync
+  readonly #write: WriteSync
   #dropped = 0
   #told = 0
+  #isFailing = false
   /** The rest of a line that was cut by EAGAIN, and whole lines behind it. */
   #pending: Buffer = EMPTY
   #timer: NodeJS.Timeout | undefined
 
-  /** @param write writeSync of node:fs; tests give another */
-  constructor(fd: number, write: typeof writeSync = writeSync) {
+  constructor(fd: number, write: WriteSync = writeSync) {
     this.#fd = fd
     this.#write = write
   }
@@ -50,8 +53,6 @@ export class LineWriter {
     this.#pending = EMPTY
     this.#put(waiting)
   }
-
-  #isFailing = false
 
   #put(bytes: Buffer): void {
     let written = 0
