@@ -1,4 +1,4 @@
-import { type FamilyName, family } from './families.ts'
+import { family } from './families.ts'
 import { type HistogramReport, SECONDS_BUCKETS } from './histogram.ts'
 import type { MetricJson, Sample } from './metric-json.ts'
 import type { PortReport } from './port-counters.ts'
@@ -21,21 +21,21 @@ export function portMetrics(ports: readonly PortReport[]): MetricJson[] {
     durations('polyport_http_request_duration_seconds', (port) => port.requestSeconds),
   ]
 
-  function perPort(name: FamilyName, value: (port: PortReport) => number): MetricJson {
+  function perPort(name: string, value: (port: PortReport) => number): MetricJson {
     return family(
       name,
       ports.map((port) => ({ value: value(port), labels: { port: port.name } })),
     )
   }
 
-  function perReason(name: FamilyName, counts: (port: PortReport) => Readonly<Record<string, number>>): MetricJson {
+  function perReason(name: string, counts: (port: PortReport) => Readonly<Record<string, number>>): MetricJson {
     return family(
       name,
       ports.flatMap((port) => Object.entries(counts(port)).map(([reason, value]) => ({ value, labels: { port: port.name, reason } }))),
     )
   }
 
-  function durations(name: FamilyName, histogram: (port: PortReport) => HistogramReport | undefined): MetricJson {
+  function durations(name: string, histogram: (port: PortReport) => HistogramReport | undefined): MetricJson {
     return family(
       name,
       ports.flatMap((port) => {
