@@ -6,10 +6,7 @@ export default class Chat extends WebSocketHandler {
   override onUpgrade(request: IncomingMessage): UpgradeAnswer {
     const name = new URLSearchParams(request.url?.split('?')[1]).get('name') ?? ''
     // Without what could pass for somebody else's line.
-    const uid = name
-      .replace(/[^\p{L}\p{N} _.-]/gu, '')
-      .trim()
-      .slice(0, 24)
+    const uid = name.slice(0, 24).replace(/[^\p{L}\p{N} _.-]/gu, '')
     if (uid !== '') return { uid, groups: ['chat'] }
     return { uid: `guest ${this.daemon.counter('guests').add(1)}`, groups: ['chat'], data: { isGuest: true } }
   }
