@@ -92,8 +92,8 @@ describe('MetricsBook', () => {
     const book = new MetricsBook(PORTS)
     let before = await render(book)
     for (let i = 0; i < 200; i++) {
-      book.record(i % 3, fakeReport(1000 + i, (i * 7) % 5))
       if (i % 2 === 0) book.retire((i * 5) % 3)
+      else book.record(i % 3, fakeReport(1000 + i, (i * 7) % 5))
       const after = await render(book)
       assertNotBack(before, after)
       before = after
