@@ -8,6 +8,7 @@ export type { Logger } from './contracts/logger.ts'
 export type { Peer } from './contracts/peer.ts'
 export type { ColumnValue, Counter, Row, Table, Tables } from './contracts/table.ts'
 export type { Problem } from './errors.ts'
+export { createDaemon } from './create-daemon.ts'
 export {
   AlreadyRunningError,
   BindError,
@@ -19,3 +20,4 @@ export {
   TableValueError,
   UnknownPortError,
 } from './errors.ts'
+export { daemon } from './worker/current-daemon.ts'

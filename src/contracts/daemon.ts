@@ -71,6 +71,6 @@ export interface Daemon {
 
   counter(name: string): Counter
   stats(): DaemonStats
-  /** Stops the whole daemon, as `polyport stop` does. */
-  stop(): void
+  /** Stops the whole daemon, as `polyport stop` does. Where the daemon runs inside the caller's process, resolves when it has. */
+  stop(): Promise<void>
 }

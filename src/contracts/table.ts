@@ -30,7 +30,7 @@ export interface Table<R extends Row = Row> {
   incr(key: string, column: keyof R & string, by?: number): number
   decr(key: string, column: keyof R & string, by?: number): number
   clear(): void
-  /** Rows in key order. Sees the table as it was when the iteration began; setting and deleting meanwhile is safe. */
+  /** Rows in key order. A row that is set or deleted meanwhile may or may not be seen; every other row is, once. */
   entries(options?: { prefix?: string }): Iterable<[string, R]>
 }
 

@@ -17,7 +17,8 @@ export interface WorkerStart {
   readonly owner: number
   /** The folder of the shared-memory store. */
   readonly store: string
-  readonly bus: string
+  /** The unix socket it is to listen on for the others; none when it is alone in its process. */
+  readonly bus?: string
 }
 
 /** Everything that the master says to a worker. A handle travels beside `listen` and `connection`. */

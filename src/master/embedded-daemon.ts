@@ -1,5 +1,4 @@
 import { AdminServer } from '../admin/admin-server.ts'
-import { portStatuses } from '../admin/status.ts'
 import { loadConfig, resolveConfig } from '../config/load-config.ts'
 import type { Config, ConfigInput } from '../config/schema.ts'
 import type { Daemon } from '../contracts/daemon.ts'
@@ -7,10 +6,10 @@ import { ConfigError } from '../errors.ts'
 import { createLog } from '../log/log.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { sharedMemoryDir, Store } from '../shared/store.ts'
-import { VERSION } from '../version.ts'
 import { loadHandlers } from '../worker/load-handlers.ts'
 import { Worker } from '../worker/worker.ts'
 import { ListeningSockets } from './listening-sockets.ts'
+import { Overview, type WorkerView } from './overview.ts'
 
 // Two daemons in one process must not share their memory.
 let numStarted = 0
@@ -18,8 +17,9 @@ let numStarted = 0
 /** A daemon of one worker in this process: what the master does, without processes. */
 export class EmbeddedDaemon {
   readonly #config: Config
-  readonly #startedAt = new Date()
   readonly #book: MetricsBook
+  readonly #overview: Overview
+  readonly #startedAt = Date.now()
   #store: Store | undefined
   #sockets: ListeningSockets | undefined
   #worker: Worker | undefined
@@ -29,6 +29,7 @@ export class EmbeddedDaemon {
   private constructor(config: Config) {
     this.#config = { ...config, workers: 1 }
     this.#book = new MetricsBook(config.ports)
+    this.#overview = new Overview({ config, appVersion: '', book: this.#book })
   }
 
   static async start(input: ConfigInput | string): Promise<Daemon> {
@@ -73,10 +74,21 @@ export class EmbeddedDaemon {
       log: worker.daemon.log,
       readiness: () => (this.#stopped === undefined ? undefined : 'the daemon is stopping'),
       stop: () => void this.#stop(),
-      status: async () => this.#status(worker),
-      metrics: async () => this.#metrics(worker),
+      status: async () => {
+        this.#book.record(0, await worker.report())
+        const addresses = new Map(worker.daemon.ports.map((port) => [port.name, port.address]))
+        return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], tables: worker.daemon.tables })
+      },
+      metrics: async () => {
+        this.#book.record(0, await worker.report())
+        return this.#overview.metrics({ workers: [this.#view], missingWorkers: 0, counts: worker.daemon.stats(), tables: worker.daemon.tables })
+      },
     })
     await this.#admin.start(admin.path === undefined ? { host: admin.host, port: admin.port ?? 0 } : { path: admin.path })
+  }
+
+  get #view(): WorkerView {
+    return { index: 0, pid: process.pid, state: 'ready', startedAt: this.#startedAt, restarts: 0 }
   }
 
   #stop(): Promise<void> {

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { AdminServer } from '../admin/admin-server.ts'
-import { type DaemonStatus, portStatuses } from '../admin/status.ts'
+import type { DaemonStatus } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
+import type { Tables } from '../contracts/table.ts'
 import type { ToMaster } from '../ipc/messages.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
@@ -10,10 +11,10 @@ import { clearUnixPath } from '../net/unix-path.ts'
 import { Registry } from '../shared/registry.ts'
 import { sharedMemoryDir, Store } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
-import { VERSION } from '../version.ts'
 import { Balance } from './balance.ts'
 import { Dealer } from './dealer.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
+import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
 import { Slot } from './slot.ts'
 
@@ -30,8 +31,7 @@ export interface MasterParts {
 export class Master {
   readonly #config: Config
   readonly #log: Logger
-  readonly #appVersion: string
-  readonly #startedAt = new Date()
+  readonly #overview: Overview
   readonly #pidFile: PidFile
   readonly #slots: Slot[] = []
   readonly #book: MetricsBook
@@ -39,6 +39,7 @@ export class Master {
   #state: DaemonStatus['state'] = 'starting'
   #store: Store | undefined
   #registry: Registry | undefined
+  #tables: Tables | undefined
   #sockets = new ListeningSockets()
   #dealer: Dealer | undefined
   #balance: Balance | undefined
@@ -53,9 +54,9 @@ export class Master {
   constructor(parts: MasterParts) {
     this.#config = parts.config
     this.#log = parts.log
-    this.#appVersion = parts.appVersion
     this.#pidFile = new PidFile(parts.config.runtimeDir)
     this.#book = new MetricsBook(parts.config.ports)
+    this.#overview = new Overview({ ...parts, book: this.#book })
   }
 
   /** Where each port listens, by name. */
@@ -112,10 +113,11 @@ export class Master {
   }
 
   async #open(): Promise<void> {
-    const { config } = this
+    const config = this.#config
     const dir = sharedMemoryDir(config.runtimeDir)
     this.#store = Store.create({ dir })
     this.#registry = new Registry(this.#store)
+    this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
     this.#control = this.#adminServer({ trusted: true })
     await this.#control.start({ path: join(config.runtimeDir, 'polyport.sock') })
     const parts = {
@@ -131,10 +133,6 @@ export class Master {
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
     await this.#openAdmin()
     await this.#openPorts()
-  }
-
-  get config(): Config {
-    return this.#config
   }
 
   async #openPorts(): Promise<void> {
@@ -258,50 +256,12 @@ export class Master {
   async #metrics(): Promise<string> {
     const missingWorkers = await this.#refresh()
     const counts = this.#registry?.counts() ?? { users: 0, groups: 0 }
-    return this.#book.render({
-      version: VERSION,
-      appVersion: this.#appVersion,
-      startedAt: this.#startedAt.getTime() / 1000,
-      missingWorkers,
-      users: counts.users,
-      groups: counts.groups,
-      restarts: this.#slots.map((slot) => slot.restarts),
-      tables: this.#tableStatuses(),
-    })
+    return this.#overview.metrics({ workers: this.#slots, missingWorkers, counts, tables: this.#tables })
   }
 
   async #status(): Promise<DaemonStatus> {
     await this.#refresh()
-    const { config } = this
-    const addresses = this.addresses
-    const ports = config.ports.map(({ name, protocol }) => ({ name, protocol, address: addresses.get(name) ?? '' }))
-    return {
-      name: config.name,
-      version: VERSION,
-      appVersion: this.#appVersion,
-      pid: process.pid,
-      startedAt: this.#startedAt.toISOString(),
-      uptimeSeconds: Math.round((Date.now() - this.#startedAt.getTime()) / 1000),
-      state: this.#state,
-      node: process.version,
-      memory: { rss: process.memoryUsage.rss() },
-      ports: portStatuses(ports, this.#book.ports()),
-      workers: this.#slots.map((slot) => ({
-        slot: slot.index,
-        pid: slot.pid ?? 0,
-        state: slot.state,
-        startedAt: new Date(slot.startedAt).toISOString(),
-        restarts: slot.restarts,
-        connections: (slot.report?.ports ?? []).reduce((sum, port) => sum + port.connections, 0),
-        memory: slot.report?.memory.rss ?? 0,
-      })),
-      tables: this.#tableStatuses(),
-    }
-  }
-
-  #tableStatuses(): DaemonStatus['tables'] {
-    const { config } = this
-    return Object.entries(config.tables).map(([name, { size }]) => ({ name, rows: this.#tables[name]?.count ?? 0, size }))
+    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers: this.#slots, tables: this.#tables })
   }
 
   async #close(): Promise<void> {

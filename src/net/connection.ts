@@ -96,8 +96,9 @@ export class SocketConnection implements Connection {
     return this.#waitingBytes + this.socket.writableLength + (outbox.reader === this ? outbox.used : 0)
   }
 
-  send(message: Message): boolean {
+  send(unframed: Message): boolean {
     if (!this.isOpen) return false
+    const message = this.wire.encode === undefined ? unframed : this.wire.encode(unframed)
     const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength
     const room = byteLength + this.wire.overhead
     if (!this.#hasRoom(room)) return false
@@ -120,6 +121,11 @@ export class SocketConnection implements Connection {
     this.#context.port.counters.messagesOut++
     this.#hold(frame)
     return true
+  }
+
+  /** A message to many could not be framed as this port frames. */
+  cannotFrame(error: unknown): void {
+    this.#context.port.failed(error, 'send', this.fd)
   }
 
   write(bytes: Message): boolean {

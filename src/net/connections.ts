@@ -120,15 +120,25 @@ export class Connections {
 
 function sendToAll(members: Iterable<SocketConnection>, message: Message, except: readonly number[]): void {
   let wire: Wire | undefined
-  let frame: Buffer | undefined
-  const others = new Map<Wire, Buffer>()
+  let frame: Buffer | null = null
+  const frames = new Map<Wire, Buffer | null>()
   for (const member of members) {
     if (except.length > 0 && except.includes(member.fd)) continue
     if (member.wire !== wire) {
       wire = member.wire
-      frame = others.get(wire)
-      if (frame === undefined) others.set(wire, (frame = encode(wire, message)))
+      frame = frames.get(wire) ?? null
+      if (!frames.has(wire)) frames.set(wire, (frame = encodeFor(member, message)))
     }
-    member.sendFrame(frame as Buffer)
+    if (frame !== null) member.sendFrame(frame)
+  }
+}
+
+/** Null when the member's port cannot frame this message: that is reported once, and the other ports' members get theirs. */
+function encodeFor(member: SocketConnection, message: Message): Buffer | null {
+  try {
+    return encode(member.wire, message)
+  } catch (error) {
+    member.cannotFrame(error)
+    return null
   }
 }

@@ -10,11 +10,13 @@ export class TcpWire implements Wire {
   readonly onMessage = 'onReceive'
   readonly endsOnFailure = false
   readonly overhead: number
+  readonly encode: Wire['encode']
   readonly #framing: Cutter
 
   constructor(framing: Cutter) {
     this.#framing = framing
     this.overhead = framing.overhead
+    this.encode = framing.encode?.bind(framing)
   }
 
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number {

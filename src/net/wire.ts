@@ -8,6 +8,8 @@ export interface Wire {
   /** The handler's callbacks of this protocol. */
   readonly onOpen: 'onConnect' | 'onOpen'
   readonly onMessage: 'onReceive' | 'onMessage'
+  /** Turns a message into the bytes that `encodeInto` is given, where that cannot be done in place (custom framing). */
+  readonly encode?: ((message: string | Uint8Array) => Uint8Array) | undefined
   /**
    * Frames a message into `target`, which has room for `byteLength + overhead` bytes from `offset` on.
    * @returns the bytes written
@@ -19,8 +21,9 @@ export interface Wire {
   readonly endsOnFailure: boolean
 }
 
-/** Frames a message into bytes of its own, for many connections to share. */
-export function encode(wire: Wire, message: string | Uint8Array): Buffer {
+/** Frames a message into bytes of its own, for many connections to share. @throws what the framing says of a message that it cannot frame */
+export function encode(wire: Wire, unframed: string | Uint8Array): Buffer {
+  const message = wire.encode === undefined ? unframed : wire.encode(unframed)
   const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength
   const target = Buffer.allocUnsafe(byteLength + wire.overhead)
   const length = wire.encodeInto(target, 0, message, byteLength)

@@ -1,4 +1,5 @@
 import sirv from 'sirv'
+import { createFraming } from '../framing/create-framing.ts'
 import type { Connections } from '../net/connections.ts'
 import { HttpListener } from '../net/http-listener.ts'
 import { HttpRequests } from '../net/http-requests.ts'
@@ -20,13 +21,16 @@ export interface ListenerParts {
   readonly serverHeader: string | undefined
 }
 
+// What the config fills in for a tcp port without framing.
+const DEFAULT_FRAMING = { type: 'eof', eof: '\r\n', keepEof: false, maxLength: 4 * 1024 * 1024 } as const
+
 /** Makes the listener of a port's protocol. A udp port has none until its socket is there. */
 export function createListener(parts: ListenerParts): Listener | undefined {
   return LISTENERS[parts.port.protocol](parts)
 }
 
 const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => Listener | undefined> = {
-  tcp: ({ loaded, port, outbox, connections }) => new StreamListener({ port, framing: createFraming(loaded.config, loaded.framing), outbox, connections }),
+  tcp: ({ loaded, port, outbox, connections }) => new StreamListener({ port, framing: createFraming(loaded.config.framing ?? DEFAULT_FRAMING, loaded.framing), outbox, connections }),
   udp: () => undefined,
   stream: ({ port }) => new RawStreamListener(port),
   http: ({ loaded, port, upgradePort, outbox, connections, serverHeader }) => {

@@ -30,7 +30,7 @@ export interface WorkerDaemonParts {
   readonly counter: (name: string) => Counter
   readonly tableStats: () => DaemonStats['tables']
   readonly sendTo: (port: string, to: { address: string; port: number }, data: Message) => boolean
-  readonly stop: () => void
+  readonly stop: () => Promise<void>
 }
 
 /** The daemon object of one worker: its own connections at first hand, all others over the registry and the bus. */
@@ -168,8 +168,8 @@ export class WorkerDaemon implements Daemon {
     return { ...this.#parts.registry.counts(), tables: this.#parts.tableStats() }
   }
 
-  stop(): void {
-    this.#parts.stop()
+  stop(): Promise<void> {
+    return this.#parts.stop()
   }
 
   /** What another worker asks of this one's connections. The registry is written already. */

@@ -34,7 +34,7 @@ async function start(message: WorkerStart): Promise<void> {
     loaded,
     log,
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
-    onStop: () => tell({ type: 'stop' }),
+    onStop: async () => tell({ type: 'stop' }),
   })
   try {
     await worker.start()

@@ -23,7 +23,7 @@ export interface WorkerParts {
   readonly log: Logger
   readonly onAccepted: (port: string, connections: number) => void
   /** A handler has called `daemon.stop()`. */
-  readonly onStop: () => void
+  readonly onStop: () => Promise<void>
 }
 
 /** One worker: composes what handlers receive. The same in a process of its own and inside a caller's (`createDaemon`). */
@@ -45,7 +45,7 @@ export class Worker {
     const connections = new Connections({ registry, nextFd: () => fds.next(), owner, slot })
     const tables = createTables(store, config.tables, { dataDir: config.dataDir })
     const userMetrics = lazyRegistry()
-    this.#bus = new Bus({ path: bus, owner, log: parts.log, onMessage: (message) => this.daemon.receive(message) })
+    this.#bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message) => this.daemon.receive(message) })
     this.daemon = new WorkerDaemon({
       name: config.name,
       version: VERSION,

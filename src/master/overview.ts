@@ -1,0 +1,82 @@
+import { type DaemonStatus, portStatuses } from '../admin/status.ts'
+import type { Config } from '../config/schema.ts'
+import type { Table, Tables } from '../contracts/table.ts'
+import type { MetricsBook } from '../metrics/metrics-book.ts'
+import { VERSION } from '../version.ts'
+
+/** A place of one worker, as it is shown. */
+export interface WorkerView {
+  readonly index: number
+  readonly pid: number | undefined
+  readonly state: 'starting' | 'ready' | 'draining'
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  readonly restarts: number
+}
+
+/** What the admin port shows of a daemon: `/api/status` and `/metrics` are built here. */
+export class Overview {
+  readonly #config: Config
+  readonly #appVersion: string
+  readonly #book: MetricsBook
+  readonly #startedAt = Date.now()
+
+  constructor(parts: { config: Config; appVersion: string; book: MetricsBook }) {
+    this.#config = parts.config
+    this.#appVersion = parts.appVersion
+    this.#book = parts.book
+  }
+
+  status(now: {
+    state: DaemonStatus['state']
+    addresses: ReadonlyMap<string, string>
+    workers: readonly WorkerView[]
+    tables: Tables | undefined
+  }): DaemonStatus {
+    const { name, ports } = this.#config
+    return {
+      name,
+      version: VERSION,
+      appVersion: this.#appVersion,
+      pid: process.pid,
+      startedAt: new Date(this.#startedAt).toISOString(),
+      uptimeSeconds: Math.round((Date.now() - this.#startedAt) / 1000),
+      state: now.state,
+      node: process.version,
+      memory: { rss: process.memoryUsage.rss() },
+      ports: portStatuses(
+        ports.map((port) => ({ name: port.name, protocol: port.protocol, address: now.addresses.get(port.name) ?? '' })),
+        this.#book.ports(),
+      ),
+      workers: now.workers.map((worker) => this.#worker(worker)),
+      tables: this.#tables(now.tables),
+    }
+  }
+
+  metrics(now: {
+    workers: readonly WorkerView[]
+    missingWorkers: number
+    counts: { users: number; groups: number }
+    tables: Tables | undefined
+  }): Promise<string> {
+    return this.#book.render({
+      version: VERSION,
+      appVersion: this.#appVersion,
+      startedAt: this.#startedAt,
+      workers: now.workers.map(({ index, state, restarts }) => ({ slot: index, up: state === 'ready', restarts })),
+      missingWorkers: now.missingWorkers,
+      tables: this.#tables(now.tables),
+      ...now.counts,
+    })
+  }
+
+  #worker({ index, pid, state, startedAt, restarts }: WorkerView): DaemonStatus['workers'][number] {
+    const report = this.#book.report(index)
+    const connections = (report?.ports ?? []).reduce((sum, port) => sum + port.connections, 0)
+    return { slot: index, pid: pid ?? 0, state, startedAt: new Date(startedAt).toISOString(), restarts, connections, memory: report?.memory.rss ?? 0 }
+  }
+
+  #tables(tables: Tables | undefined): DaemonStatus['tables'] {
+    return Object.entries(this.#config.tables).map(([name, { size }]) => ({ name, rows: (tables?.[name] as Table | undefined)?.count ?? 0, size }))
+  }
+}

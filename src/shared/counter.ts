@@ -1,0 +1,43 @@
+import type { Counter } from '../contracts/table.ts'
+import type { Rows, Store } from './store.ts'
+
+const MAX_NAME_BYTES = 400
+
+/**
+ * An atomic integer that all processes share; 0 until somebody adds to it.
+ * @throws RangeError when the name is empty or longer than 400 bytes
+ */
+export function counter(store: Store, name: string): Counter {
+  const key = Buffer.from(name)
+  if (key.length === 0 || key.length > MAX_NAME_BYTES) throw new RangeError(`Cannot open counter "${name}": a name has 1 to ${MAX_NAME_BYTES} bytes`)
+  return new SharedCounter(store, store.rows('counters'), key)
+}
+
+class SharedCounter implements Counter {
+  readonly #store: Store
+  readonly #rows: Rows
+  readonly #key: Buffer
+
+  constructor(store: Store, rows: Rows, key: Buffer) {
+    this.#store = store
+    this.#rows = rows
+    this.#key = key
+  }
+
+  get value(): number {
+    const bytes = this.#rows.peek(this.#key)
+    return bytes === undefined ? 0 : Number(bytes.readBigInt64LE(0))
+  }
+
+  add(n: number): number {
+    if (!Number.isSafeInteger(n)) throw new RangeError(`Cannot add ${n} to a counter: expected a safe integer`)
+    return this.#store.transaction(() => {
+      const sum = this.value + n
+      if (!Number.isSafeInteger(sum)) throw new RangeError(`Cannot add ${n} to a counter: ${this.#key} would leave the range of safe integers`)
+      const bytes = Buffer.alloc(8)
+      bytes.writeBigInt64LE(BigInt(sum))
+      this.#rows.put(this.#key, bytes)
+      return sum
+    })
+  }
+}

@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto'
+import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { type Database, open, type RootDatabase } from 'lmdb'
+
+/** The only file that knows LMDB. */
+
+// Address space, not memory: pages are taken from the tmpfs as they are used.
+const MAP_BYTES = 4 * 1024 * 1024 * 1024
+const MAX_DATABASES = 512
+const SHARED_MEMORY = '/dev/shm'
+
+/** Rows of bytes in key order, within a store. */
+export interface Rows {
+  readonly count: number
+  /** The value; valid only until the next call of any method of the store. */
+  peek(key: Buffer): Buffer | undefined
+  has(key: Buffer): boolean
+  put(key: Buffer, value: Buffer): void
+  /** @returns whether it was there */
+  delete(key: Buffer): boolean
+  clear(): void
+  /** Up to `limit` rows from `start` on, copied. */
+  range(start: Buffer, limit: number): { key: Buffer; value: Buffer }[]
+}
+
+/** Memory that several processes share: LMDB on a tmpfs. Every write is a transaction; a killed writer leaves no lock and no half write. */
+export class Store {
+  readonly #root: RootDatabase<Buffer, Buffer>
+  readonly #dir: string
+  #isInTransaction = false
+  #isFresh = false
+  #isOpen = true
+  readonly #stale = (): void => {
+    this.#isFresh = false
+  }
+
+  private constructor(dir: string, options: { isDurable: boolean }) {
+    this.#dir = dir
+    this.#root = open({
+      path: join(dir, 'store'),
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      mapSize: MAP_BYTES,
+      maxDbs: MAX_DATABASES,
+      eventTurnBatching: false,
+      commitDelay: 0,
+      // In memory there is nothing to wait for. On disk, writes are flushed behind the commit, and a crash of the machine
+      // takes the store back to the last flush.
+      noSync: !options.isDurable,
+      noMetaSync: !options.isDurable,
+      overlappingSync: options.isDurable,
+    })
+  }
+
+  /** Makes an empty store, in place of what was there. @throws Error when the folder belongs to somebody else */
+  static create(options: { dir: string }): Store {
+    checkOwner(options.dir)
+    rmSync(options.dir, { recursive: true, force: true })
+    mkdirSync(options.dir, { recursive: true, mode: 0o700 })
+    return new Store(options.dir, { isDurable: false })
+  }
+
+  /** Opens the store that another process has made. */
+  static open(options: { dir: string }): Store {
+    checkOwner(options.dir)
+    return new Store(options.dir, { isDurable: false })
+  }
+
+  /** Opens, or makes, a store on disk. What is in it survives restarts, `kill -9` too. */
+  static openDurable(options: { dir: string }): Store {
+    mkdirSync(options.dir, { recursive: true, mode: 0o700 })
+    return new Store(options.dir, { isDurable: true })
+  }
+
+  rows(name: string): Rows {
+    return new StoreRows(this, this.#root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }))
+  }
+
+  /** All that `fn` writes, or nothing when it throws; one process at a time. Within another transaction it is a part of that one. */
+  transaction<T>(fn: () => T): T {
+    if (this.#isInTransaction) return fn()
+    this.#isInTransaction = true
+    try {
+      return this.#root.transactionSync(fn)
+    } finally {
+      this.#isInTransaction = false
+    }
+  }
+
+  /**
+   * Every synchronous run of code sees the store as it is when its first read happens, its own writes included. What another
+   * process tells by a message is always there.
+   * @internal
+   */
+  fresh(): void {
+    if (this.#isFresh || this.#isInTransaction) return
+    this.#root.resetReadTxn()
+    this.#isFresh = true
+    queueMicrotask(this.#stale)
+  }
+
+  /** A process has died: its read transactions no longer hold old pages back. */
+  checkReaders(): void {
+    this.#root.readerCheck()
+  }
+
+  close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    void this.#root.close()
+  }
+
+  /** Closes and removes it. */
+  destroy(): void {
+    this.close()
+    rmSync(this.#dir, { recursive: true, force: true })
+  }
+}
+
+class StoreRows implements Rows {
+  readonly #store: Store
+  readonly #database: Database<Buffer, Buffer>
+
+  constructor(store: Store, database: Database<Buffer, Buffer>) {
+    this.#store = store
+    this.#database = database
+  }
+
+  get count(): number {
+    this.#store.fresh()
+    return (this.#database.getStats() as { entryCount: number }).entryCount
+  }
+
+  peek(key: Buffer): Buffer | undefined {
+    this.#store.fresh()
+    return this.#database.getBinaryFast(key)
+  }
+
+  has(key: Buffer): boolean {
+    return this.peek(key) !== undefined
+  }
+
+  put(key: Buffer, value: Buffer): void {
+    this.#database.putSync(key, value)
+  }
+
+  delete(key: Buffer): boolean {
+    return this.#database.removeSync(key)
+  }
+
+  clear(): void {
+    this.#database.clearSync()
+  }
+
+  range(start: Buffer, limit: number): { key: Buffer; value: Buffer }[] {
+    this.#store.fresh()
+    return Array.from(this.#database.getRange({ start, limit }), ({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value) }))
+  }
+}
+
+/** Where a daemon's shared memory is: its own folder on the tmpfs, or among the temporary files where there is none. */
+export function sharedMemoryDir(runtimeDir: string): string {
+  const base = existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir()
+  const hash = createHash('sha256').update(resolve(runtimeDir)).digest('hex').slice(0, 16)
+  return join(base, `polyport-${process.getuid?.() ?? 0}-${hash}`)
+}
+
+// Anybody may write to a tmpfs: a folder or link that somebody else has put there must not be used.
+function checkOwner(dir: string): void {
+  const stat = lstatSync(dir, { throwIfNoEntry: false })
+  if (stat === undefined) return
+  if (!stat.isDirectory() || (process.getuid !== undefined && stat.uid !== process.getuid())) {
+    throw new Error(`Cannot use ${dir} as shared memory: it is not a folder of this user; remove it`)
+  }
+}
