@@ -15,9 +15,8 @@ export interface PortParts {
   readonly handler: Handler
   readonly daemon: Daemon
   readonly log: Logger
-  /** Given when two handlers share one port: an http port and its WebSocket path count together. */
-  readonly counters?: PortCounters
-  readonly sockets?: Set<Socket>
+  /** The http port whose WebSocket path this is: both count together, and share their sockets. */
+  readonly partner?: Port
 }
 
 /** One port of one worker: its handler, what it counts, and its open sockets. */
@@ -36,14 +35,17 @@ export class Port implements PortInfo {
   #isStarted = false
   #running = 0
   #onIdle: (() => void) | undefined
+  #partner: Port | undefined
 
   constructor(parts: PortParts) {
     this.name = parts.name
     this.protocol = parts.protocol
     this.limits = parts.limits
     this.handler = parts.handler
-    this.counters = parts.counters ?? new PortCounters()
-    this.sockets = parts.sockets ?? new Set()
+    this.counters = parts.partner?.counters ?? new PortCounters()
+    this.sockets = parts.partner?.sockets ?? new Set()
+    this.#partner = parts.partner
+    if (parts.partner !== undefined) parts.partner.#partner = this
     this.log = parts.log.child({ port: parts.name })
     const members = { daemon: parts.daemon, port: this, options: parts.options, log: this.log }
     for (const [key, value] of Object.entries(members)) Object.defineProperty(parts.handler, key, { value, configurable: true })
@@ -100,6 +102,7 @@ export class Port implements PortInfo {
     this.counters.bytesOut += socket.bytesWritten
     this.counters.close(reason)
     this.#checkIdle()
+    if (this.#partner !== undefined) this.#partner.#checkIdle()
   }
 
   /** Waits for a promise of the handler; its rejection is reported, never thrown. */

@@ -57,8 +57,7 @@ export class Reactor {
               handler: loaded.webSocketHandler,
               daemon: parts.daemon,
               log: parts.daemon.log,
-              counters: port.counters,
-              sockets: port.sockets,
+              partner: port,
             })
       const listener = createListener({ loaded, port, upgradePort, outbox, connections: parts.connections, serverHeader: parts.config.serverHeader })
       const ports = upgradePort === undefined ? [port] : [port, upgradePort]
