@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
-import { createDaemon, type Daemon } from 'polyport'
 import { Client } from '../daemon-process.ts'
-import { ROOT } from '../docs/blocks.ts'
 import { WebClient } from '../web-client.ts'
-
-const EXAMPLE = readFileSync(join(ROOT, 'config.example.json'), 'utf8')
+import { ExampleDaemon } from './example-daemon.ts'
 
 async function open(t: TestContext, port: number | undefined): Promise<Client> {
   const client = await Client.open({ host: '127.0.0.1', port: port ?? 0 })
@@ -19,25 +13,14 @@ async function open(t: TestContext, port: number | undefined): Promise<Client> {
 }
 
 describe('config.example.json', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'polyport-examples-'))
-  let daemon: Daemon
-  const portOf = (name: string): number =>
-    Number(
-      daemon.ports
-        .find((port) => port.name === name)
-        ?.address.split(':')
-        .at(-1),
-    )
+  let example: ExampleDaemon
+  const portOf = (name: string): number => example.port(name)
 
   before(async () => {
-    const config = JSON.parse(EXAMPLE.replaceAll(/"port": \d+/g, '"port": 0').replaceAll('./protocols', join(ROOT, 'protocols')))
-    daemon = await createDaemon({ ...config, runtimeDir: folder, log: { level: 'silent' } })
+    example = await ExampleDaemon.start()
   })
 
-  after(async () => {
-    await daemon?.stop()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  after(() => example?.stop())
 
   test('port line sends each line back, exactly as it was sent', async (t) => {
     const client = await open(t, portOf('line'))
