@@ -62,7 +62,7 @@ export class Overview {
     return this.#book.render({
       version: VERSION,
       appVersion: this.#appVersion,
-      startedAt: this.#startedAt,
+      startedAt: this.#startedAt / 1000,
       workers: now.workers.map(({ index, state, restarts }) => ({ slot: index, up: state === 'ready', restarts })),
       missingWorkers: now.missingWorkers,
       tables: this.#tables(now.tables),

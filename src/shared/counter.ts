@@ -25,7 +25,7 @@ class SharedCounter implements Counter {
   }
 
   get value(): number {
-    const bytes = this.#rows.peek(this.#key)
+    const bytes = this.#rows.get(this.#key)
     return bytes === undefined ? 0 : Number(bytes.readBigInt64LE(0))
   }
 

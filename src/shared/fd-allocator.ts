@@ -28,7 +28,7 @@ export class FdAllocator {
 
   #reserve(): void {
     this.#store.transaction(() => {
-      const first = this.#rows.peek(KEY)?.readDoubleLE(0) ?? Math.floor((Date.now() - EPOCH_MS) / 1000) * FDS_PER_SECOND + 1
+      const first = this.#rows.get(KEY)?.readDoubleLE(0) ?? Math.floor((Date.now() - EPOCH_MS) / 1000) * FDS_PER_SECOND + 1
       const value = Buffer.alloc(8)
       value.writeDoubleLE(first + BLOCK)
       this.#rows.put(KEY, value)

@@ -71,7 +71,7 @@ export class Memberships {
   }
 
   #addTo(name: Buffer, by: number): void {
-    const count = (this.#names.peek(name)?.readUInt32LE(0) ?? 0) + by
+    const count = (this.#names.get(name)?.readUInt32LE(0) ?? 0) + by
     if (count <= 0) {
       this.#names.delete(name)
       return

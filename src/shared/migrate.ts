@@ -11,7 +11,7 @@ export function migrate(store: Store, name: string, config: TableConfig): void {
   const schemas = store.rows('schemas')
   const key = Buffer.from(name)
   const wanted = JSON.stringify(config.columns)
-  const had = schemas.peek(key)?.toString()
+  const had = schemas.get(key)?.toString()
   if (had === wanted) return
   store.transaction(() => {
     if (had !== undefined) rewrite(store, name, JSON.parse(had) as TableConfig['columns'], config.columns)

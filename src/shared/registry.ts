@@ -52,13 +52,13 @@ export class Registry {
   }
 
   get(fd: number): RegisteredConnection | undefined {
-    const bytes = this.#rows.peek(fdKey(fd))
+    const bytes = this.#rows.get(fdKey(fd))
     return bytes === undefined ? undefined : decode(fd, bytes)
   }
 
   /** The process that holds a connection. */
   ownerOf(fd: number): number | undefined {
-    return this.#rows.peek(fdKey(fd))?.readDoubleLE(0)
+    return this.#rows.get(fdKey(fd))?.readDoubleLE(0)
   }
 
   /**

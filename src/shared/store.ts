@@ -14,8 +14,7 @@ const SHARED_MEMORY = '/dev/shm'
 /** Rows of bytes in key order, within a store. */
 export interface Rows {
   readonly count: number
-  /** The value; valid only until the next call of any method of the store. */
-  peek(key: Buffer): Buffer | undefined
+  get(key: Buffer): Buffer | undefined
   has(key: Buffer): boolean
   put(key: Buffer, value: Buffer): void
   /** @returns whether it was there */
@@ -133,13 +132,13 @@ class StoreRows implements Rows {
     return (this.#database.getStats() as { entryCount: number }).entryCount
   }
 
-  peek(key: Buffer): Buffer | undefined {
+  get(key: Buffer): Buffer | undefined {
     this.#store.fresh()
-    return this.#database.getBinaryFast(key)
+    return this.#database.getBinary(key)
   }
 
   has(key: Buffer): boolean {
-    return this.peek(key) !== undefined
+    return this.get(key) !== undefined
   }
 
   put(key: Buffer, value: Buffer): void {

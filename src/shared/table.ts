@@ -35,7 +35,7 @@ export class SharedTable implements Table {
   get(key: string): Row | undefined
   get(key: string, column: string): ColumnValue | undefined
   get(key: string, column?: string): Row | ColumnValue | undefined {
-    const bytes = this.#rows.peek(this.#key(key))
+    const bytes = this.#rows.get(this.#key(key))
     if (column === undefined) return bytes === undefined ? undefined : this.#codec.decode(bytes)
     const known = this.#codec.column(column)
     return bytes === undefined ? undefined : this.#codec.read(bytes, known)
@@ -55,7 +55,7 @@ export class SharedTable implements Table {
     if (typeof by !== 'number' || Number.isNaN(by)) throw new TableValueError(`Cannot add ${String(by)} to column "${column}" of table "${this.name}": expected a number`)
     const keyBytes = this.#key(key)
     return this.#store.transaction(() => {
-      const old = this.#rows.peek(keyBytes)
+      const old = this.#rows.get(keyBytes)
       const bytes = old === undefined ? Buffer.alloc(this.#codec.bytes) : Buffer.from(old)
       const sum = (this.#codec.read(bytes, known) as number) + by
       this.#codec.write(bytes, known, sum)
