@@ -16,7 +16,8 @@ const maxLength = z
   .default(4 * MIB)
   .describe('The longest message, in bytes. A longer one closes its connection with reason `frame_too_long`.')
 
-const eofFraming = z.strictObject({
+/** Exported for its defaults: a tcp port without framing has them. */
+export const eofFraming = z.strictObject({
   type: z.literal('eof'),
   eof: z.string().min(1).default('\r\n').describe('The end mark, 1 to 8 bytes. The escapes \\r \\n \\t \\0 \\\\ and \\xHH are understood.'),
   keepEof: z.boolean().default(false).describe('Hand the message to the handler with its end mark.'),

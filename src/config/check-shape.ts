@@ -1,0 +1,103 @@
+import type { z } from 'zod'
+import type { Finding, Path } from './finding.ts'
+import type { Sources } from './interpolate.ts'
+import { at, findingsOf } from './issue-text.ts'
+import { ConfigSchema } from './schema.ts'
+
+export type Parsed = z.output<typeof ConfigSchema>
+export type ParsedPort = Parsed['ports'][number]
+export type ParsedAdmin = NonNullable<Parsed['admin']>
+
+/** An entry that fits the schema, with the input that it was made of: defaults hide what was not written. */
+export interface Shaped<T> {
+  readonly path: Path
+  readonly given: unknown
+  readonly value: T
+}
+
+/** What of a config fits the schema. Cross-field rules look at these parts, also where others are wrong. */
+export interface Shape {
+  /** The whole; absent when any of it does not fit. */
+  readonly parsed: Parsed | undefined
+  readonly findings: readonly Finding[]
+  readonly ports: readonly Shaped<ParsedPort>[]
+  readonly admin: Shaped<ParsedAdmin> | undefined
+  readonly runtimeDir: string | undefined
+}
+
+/**
+ * Holds a value against the schema.
+ * @param sources where variables were filled in: a number or boolean that one `${…}` gave as text is turned into one
+ */
+export function checkShape(input: unknown, sources: Sources): Shape {
+  let value = input
+  let result = ConfigSchema.safeParse(value)
+  if (!result.success && sources.size > 0) {
+    value = convert(value, result.error.issues, sources)
+    result = ConfigSchema.safeParse(value)
+  }
+  const issues = result.success ? [] : result.error.issues
+  const known = withoutUnknownKeys(value, issues)
+  return {
+    parsed: result.data,
+    // What a variable holds may be secret: messages show its name.
+    findings: findingsOf(issues, withSources(value, sources)),
+    ports: list(at(known, ['ports'])).flatMap((given, index) => shaped(ConfigSchema.shape.ports.element, given, ['ports', index])),
+    admin: shaped(ConfigSchema.shape.admin.unwrap(), at(known, ['admin']), ['admin'])[0],
+    runtimeDir: ConfigSchema.shape.runtimeDir.safeParse(at(known, ['runtimeDir'])).data,
+  }
+}
+
+function shaped<T>(schema: z.ZodType<T>, given: unknown, path: Path): Shaped<T>[] {
+  const result = schema.safeParse(given)
+  return result.success ? [{ path, given, value: result.data }] : []
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function convert(value: unknown, issues: readonly z.core.$ZodIssue[], sources: Sources): unknown {
+  return issues.reduce<unknown>((result, issue) => {
+    const path = issue.path as (string | number)[]
+    const text = at(result, path)
+    if (typeof text !== 'string' || !/^\$\{[^}]*\}$/.test(sources.get(JSON.stringify(path)) ?? '')) return result
+    const wanted = typesOf(issue)
+    if (wanted.has('number') && /^-?\d+(\.\d+)?$/.test(text)) return replace(result, path, Number(text))
+    if (wanted.has('boolean') && (text === 'true' || text === 'false')) return replace(result, path, text === 'true')
+    return result
+  }, value)
+}
+
+/** The types that would have fitted. */
+function typesOf(issue: z.core.$ZodIssue): Set<string> {
+  if (issue.code === 'invalid_type') return new Set([issue.expected === 'int' ? 'number' : issue.expected])
+  if (issue.code === 'invalid_value') return new Set(issue.values.map((value) => typeof value))
+  if (issue.code === 'invalid_union') return new Set(issue.errors.flatMap((branch) => branch.flatMap((inner) => [...typesOf(inner)])))
+  return new Set()
+}
+
+function withSources(value: unknown, sources: Sources): unknown {
+  let result = value
+  for (const [path, source] of sources) result = replace(result, JSON.parse(path) as (string | number)[], source)
+  return result
+}
+
+function withoutUnknownKeys(value: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+  let result = value
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue
+    const path = issue.path as (string | number)[]
+    const unknown = new Set(issue.keys)
+    result = replace(result, path, Object.fromEntries(Object.entries(at(result, path) as object).filter(([key]) => !unknown.has(key))))
+  }
+  return result
+}
+
+/** A copy with another value at this path. */
+function replace(node: unknown, path: Path, value: unknown): unknown {
+  const [part, ...rest] = path
+  if (part === undefined) return value
+  if (Array.isArray(node)) return node.map((item, index) => (index === part ? replace(item, rest, value) : item))
+  return { ...(node as object), [part]: replace((node as Record<string | number, unknown>)[part], rest, value) }
+}

@@ -1,0 +1,48 @@
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Shape } from './check-shape.ts'
+import type { Finding, Path } from './finding.ts'
+import { findPackage, modulePath } from './module-path.ts'
+
+export function staticIsAFolder({ ports }: Shape, dir: string): Finding[] {
+  return ports.flatMap(({ path, value }) => {
+    if (value.static === undefined) return []
+    const folder = resolve(dir, value.static)
+    const kind = kindOf(folder)
+    if (kind === 'folder') return []
+    return [{ path: [...path, 'static'], message: kind === 'nothing' ? `there is no folder ${folder}` : `${folder} is a file, expected a folder` }]
+  })
+}
+
+export function handlersExist({ ports }: Shape, dir: string): Finding[] {
+  return ports.flatMap(({ path, value }) => [
+    ...moduleExists([...path, 'handler'], value.handler, dir),
+    ...(value.websocket === undefined ? [] : moduleExists([...path, 'websocket', 'handler'], value.websocket.handler, dir)),
+  ])
+}
+
+export function framingModulesExist({ ports }: Shape, dir: string): Finding[] {
+  return ports.flatMap(({ path, value: { framing } }) => (framing?.type === 'custom' ? moduleExists([...path, 'framing', 'module'], framing.module, dir) : []))
+}
+
+function moduleExists(path: Path, name: string, dir: string): Finding[] {
+  const module = modulePath(name, dir)
+  if (module === name && !name.startsWith('/')) {
+    if (findPackage(name, dir) !== undefined) return []
+    return [{ path, message: `there is no package "${name}" that ${dir} can import, expected an installed package, or a file such as "./${name}"` }]
+  }
+  const kind = kindOf(module)
+  if (kind === 'file') return []
+  return [{ path, message: kind === 'nothing' ? `there is no file ${module}` : `${module} is a folder, expected a file` }]
+}
+
+function kindOf(file: string): 'file' | 'folder' | 'nothing' {
+  // Also for a path that no system call takes, such as one with a NUL in it.
+  try {
+    return statSync(file).isDirectory() ? 'folder' : 'file'
+  } catch {
+    return 'nothing'
+  }
+}
+
+export const fileRules: readonly ((shape: Shape, dir: string) => Finding[])[] = [handlersExist, framingModulesExist]

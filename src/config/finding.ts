@@ -1,0 +1,19 @@
+/** A key or an index at each level: `['ports', 1, 'framing', 'eof']`. */
+export type Path = readonly (string | number)[]
+
+/** Something wrong in the config, before its place in the text is known. */
+export interface Finding {
+  readonly path: Path
+  readonly message: string
+  /** The mistake is the key itself, not its value. */
+  readonly isKey?: boolean
+}
+
+/** A path as people write it: `ports[1].framing.eof`. */
+export function formatPath(path: Path): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`
+    if (!/^[\w$-]+$/.test(part)) return `${text}[${JSON.stringify(part)}]`
+    return text === '' ? part : `${text}.${part}`
+  }, '')
+}

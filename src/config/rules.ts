@@ -1,0 +1,96 @@
+import { basename, join, resolve } from 'node:path'
+import { addressRules } from './address-rules.ts'
+import type { ParsedPort, Shape, Shaped } from './check-shape.ts'
+import { fileRules, staticIsAFolder } from './file-rules.ts'
+import type { Finding } from './finding.ts'
+import { framingRules } from './framing-rules.ts'
+import { at } from './issue-text.ts'
+import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
+
+/** What no single value can tell: how the values of a config fit together, and with what is on this machine. */
+export type Rule = (shape: Shape, dir: string) => Finding[]
+
+/** The name of a port that has none of its own: protocol-port, or protocol-basename for a path. */
+export function portName(port: ParsedPort): string {
+  if (port.name !== undefined) return port.name
+  const place = port.path === undefined ? String(port.port ?? '') : basename(port.path).replaceAll(/[^A-Za-z0-9_.-]/g, '-')
+  return `${port.protocol}-${place}`.slice(0, 64)
+}
+
+export function portNamesAreUnique({ ports }: Shape): Finding[] {
+  const seen = new Map<string, Shaped<ParsedPort>>()
+  return ports.flatMap((shaped) => {
+    const { path, value } = shaped
+    if (!value.enabled) return []
+    const name = portName(value)
+    const first = seen.get(name)
+    if (first === undefined) {
+      seen.set(name, shaped)
+      return []
+    }
+    const reason = value.name === undefined ? 'which this port gets for want of a name: give it one' : 'expected a name of its own'
+    return [{ path: value.name === undefined ? path : [...path, 'name'], message: `ports[${first.path[1]}] already has the name "${name}", ${reason}` }]
+  })
+}
+
+export function portOrPathIsGiven({ ports, admin }: Shape): Finding[] {
+  return [...ports, ...(admin === undefined ? [] : [admin])].flatMap(({ path, given, value }) => {
+    if (value.port === undefined && value.path === undefined) return [{ path, message: 'missing, expected "port", or "path" for a unix socket' }]
+    if (value.path === undefined) return []
+    const extra = ['port', 'host'].filter((key) => at(given, [key]) !== undefined)
+    return extra.map((key) => ({ path: [...path, key], message: `a unix socket has no ${key}, expected either "path" or "host" and "port"`, isKey: true }))
+  })
+}
+
+const ONLY: readonly { readonly key: readonly string[]; readonly protocols: readonly string[] }[] = [
+  { key: ['framing'], protocols: ['tcp'] },
+  { key: ['static'], protocols: ['http'] },
+  { key: ['websocket'], protocols: ['http'] },
+  { key: ['limits', 'maxPayload'], protocols: ['websocket'] },
+  { key: ['limits', 'maxFragments'], protocols: ['websocket'] },
+]
+
+export function keysFitTheProtocol({ ports }: Shape): Finding[] {
+  return ports.flatMap(({ path, given, value }) =>
+    ONLY.flatMap(({ key, protocols }) => {
+      if (protocols.includes(value.protocol) || at(given, key) === undefined) return []
+      const remedy = key[0] === 'limits' && value.protocol === 'http' ? `: set it in websocket.limits` : ''
+      return [{ path: [...path, ...key], message: `only for ${protocols.join(' and ')} ports, and this one is ${value.protocol}${remedy}`, isKey: true }]
+    }),
+  )
+}
+
+export function ownershipNeedsAPath({ ports }: Shape): Finding[] {
+  return ports.flatMap(({ path, value }) => {
+    if (value.path !== undefined) return []
+    const keys = (['mode', 'owner'] as const).filter((key) => value[key] !== undefined)
+    return keys.map((key) => ({ path: [...path, key], message: `only for a unix socket, expected "path" beside "${key}"`, isKey: true }))
+  })
+}
+
+export function socketPathsAreShort({ ports, admin, runtimeDir }: Shape, dir: string): Finding[] {
+  const sockets = [...ports, ...(admin === undefined ? [] : [admin])].flatMap(({ path, value }) =>
+    value.path === undefined ? [] : tooLongForASocket([...path, 'path'], resolve(dir, value.path)),
+  )
+  if (runtimeDir === undefined) return sockets
+  const control = resolve(dir, join(runtimeDir, 'polyport.sock'))
+  const bytes = Buffer.byteLength(control)
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return sockets
+  const message = `the control socket ${control} would have a path of ${bytes} bytes, expected at most ${MAX_SOCKET_PATH_BYTES}: choose a shorter folder`
+  return [...sockets, { path: ['runtimeDir'], message }]
+}
+
+/** Rules that hold wherever a config comes from. */
+export const RULES: readonly Rule[] = [
+  portNamesAreUnique,
+  portOrPathIsGiven,
+  keysFitTheProtocol,
+  ownershipNeedsAPath,
+  socketPathsAreShort,
+  ...addressRules,
+  ...framingRules,
+  staticIsAFolder,
+]
+
+/** For a config file also: the modules that it names are there. Those of a config object are looked for when they are loaded. */
+export const FILE_CONFIG_RULES: readonly Rule[] = [...RULES, ...fileRules]

@@ -1,0 +1,44 @@
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import type { Parsed, ParsedPort } from './check-shape.ts'
+import { modulePath } from './module-path.ts'
+import { portName } from './rules.ts'
+import { type Config, eofFraming, type FramingConfig, type PortConfig } from './schema.ts'
+
+const DEFAULT_FRAMING: FramingConfig = eofFraming.parse({ type: 'eof' })
+
+/** What the daemon works with: names given, paths absolute, only the ports that are to be opened. */
+export function toConfig(parsed: Parsed, file: string, dir: string): Config {
+  const { $schema: _, ...rest } = parsed
+  return {
+    ...rest,
+    file,
+    dir,
+    workers: parsed.workers === 'auto' ? availableParallelism() : parsed.workers,
+    runtimeDir: resolve(dir, parsed.runtimeDir),
+    dataDir: resolve(dir, parsed.dataDir),
+    ...(parsed.admin !== undefined && { admin: withSocket(parsed.admin, dir) }),
+    ports: parsed.ports.filter(({ enabled }) => enabled).map((port) => toPort(port, dir)),
+  }
+}
+
+function toPort(port: ParsedPort, dir: string): PortConfig {
+  const { framing: _, ...rest } = withSocket(port, dir)
+  const framing = port.protocol === 'tcp' ? toFraming(port.framing ?? DEFAULT_FRAMING, dir) : undefined
+  return {
+    ...rest,
+    name: portName(port),
+    handler: modulePath(port.handler, dir),
+    ...(framing !== undefined && { framing }),
+    ...(port.static !== undefined && { static: resolve(dir, port.static) }),
+    ...(port.websocket !== undefined && { websocket: { ...port.websocket, handler: modulePath(port.websocket.handler, dir) } }),
+  }
+}
+
+function toFraming(framing: FramingConfig, dir: string): FramingConfig {
+  return framing.type === 'custom' ? { ...framing, module: modulePath(framing.module, dir) } : framing
+}
+
+function withSocket<T extends { readonly path?: string | undefined }>(entry: T, dir: string): T {
+  return entry.path === undefined ? entry : { ...entry, path: resolve(dir, entry.path) }
+}
