@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const LINES = ['22', '24']
-const TESTS = ['test/framing/**/*.test.ts', 'test/config/**/*.test.ts', 'test/shared/**/*.test.ts', 'test/net/**/*.test.ts', 'test/docs/**/*.test.ts']
+const TESTS = ['test/framing/**/*.test.ts', 'test/config/**/*.test.ts', 'test/shared/**/*.test.ts', 'test/net/**/*.test.ts', 'test/protocols/**/*.test.ts']
 
 const folder = mkdtempSync(join(tmpdir(), 'polyport-node-'))
 const failed = []
@@ -14,7 +14,7 @@ try {
     const prefix = join(folder, line)
     const node = install(line, prefix)
     console.log(`\nNode ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`)
-    const { status } = spawnSync(node, ['--test', '--test-timeout=120000', ...TESTS], { stdio: 'inherit' })
+    const { status } = spawnSync(node, ['--test', '--test-reporter=spec', '--test-timeout=120000', ...TESTS], { stdio: 'inherit' })
     if (status !== 0) failed.push(line)
   }
 } finally {
