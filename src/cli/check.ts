@@ -1,0 +1,32 @@
+import type { Config } from '../config/schema.ts'
+import { ConfigError } from '../errors.ts'
+import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
+import { EXIT, report } from './exit-code.ts'
+
+/** `polyport check`: the config and its handlers, no port. */
+export async function check(options: ConfigOptions): Promise<number> {
+  // Should a handler module wait for ever at its top, Node ends with this code.
+  process.exitCode = EXIT.failed
+  const code = await findProblems(options).catch(report)
+  // A module may have left a timer or a socket open, which would keep the process.
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))))
+  process.exit(code)
+}
+
+async function findProblems(options: ConfigOptions): Promise<number> {
+  const config = await loadNamedConfig(options)
+  const { loadHandlers } = await import('../worker/load-handlers.ts')
+  const { problems } = await loadHandlers(config)
+  if (problems.length > 0) throw new ConfigError(problems)
+  process.stdout.write(`${config.file} is good: ${summary(config)}\n`)
+  return EXIT.done
+}
+
+function summary(config: Config): string {
+  const tables = Object.keys(config.tables).length
+  return [plural(config.ports.length, 'port'), plural(config.workers, 'worker'), plural(tables, 'table')].join(', ')
+}
+
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
+}

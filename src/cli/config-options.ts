@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs'
+import type { Config } from '../config/schema.ts'
+import { ConfigError } from '../errors.ts'
+
+/** The options that every verb with a config has. */
+export interface ConfigOptions {
+  readonly config: string
+  readonly env: string | undefined
+}
+
+/** What `-c` is when it is not given. */
+export const DEFAULT_CONFIG = './config.json'
+
+/**
+ * Loads the config that `-c` and `-e` name.
+ * @throws ConfigError
+ */
+export async function loadNamedConfig(options: ConfigOptions): Promise<Config> {
+  if (options.config === DEFAULT_CONFIG && !existsSync(options.config)) {
+    const message = 'there is no such file: write one with "polyport init", or name yours with -c'
+    throw new ConfigError([{ file: options.config, path: '', message }])
+  }
+  const { loadConfig } = await import('../config/load-config.ts')
+  return loadConfig(options.config, options.env === undefined ? {} : { env: options.env })
+}

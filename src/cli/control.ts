@@ -1,0 +1,57 @@
+import { request } from 'node:http'
+import { join } from 'node:path'
+import type { DaemonStatus } from '../admin/status.ts'
+import { NotRunningError } from '../errors.ts'
+
+// A master answers at once; one that does not for this long is stuck.
+const ANSWER_WAIT_MS = 10_000
+
+/** The running daemon of a `runtimeDir`, asked over its control socket. */
+export class Control {
+  readonly #runtimeDir: string
+
+  constructor(runtimeDir: string) {
+    this.#runtimeDir = runtimeDir
+  }
+
+  /** @throws NotRunningError */
+  async status(): Promise<DaemonStatus> {
+    return JSON.parse(await this.#ask('GET', '/api/status')) as DaemonStatus
+  }
+
+  /**
+   * Tells the daemon to stop; it does so after this has returned.
+   * @throws NotRunningError
+   */
+  async stop(): Promise<void> {
+    await this.#ask('POST', '/api/stop')
+  }
+
+  #ask(method: string, path: string): Promise<string> {
+    const socketPath = join(this.#runtimeDir, 'polyport.sock')
+    return new Promise((resolve, reject) => {
+      const asked = request({ socketPath, method, path, timeout: ANSWER_WAIT_MS }, async (response) => {
+        try {
+          let body = ''
+          for await (const chunk of response.setEncoding('utf8')) body += chunk
+          if ((response.statusCode ?? 500) < 300) resolve(body)
+          else reject(new Error(`The daemon answers ${response.statusCode} to ${path}: ${body.trim()}`))
+        } catch (error) {
+          reject(error)
+        }
+      })
+      asked.on('timeout', () => asked.destroy(new Error(`The daemon at ${socketPath} has not answered for ${ANSWER_WAIT_MS / 1000} s`)))
+      asked.on('error', (error: NodeJS.ErrnoException) => reject(isAbsence(error) ? this.#notRunning() : error))
+      asked.end()
+    })
+  }
+
+  #notRunning(): NotRunningError {
+    return new NotRunningError(`No daemon is running: nothing answers in ${this.#runtimeDir}`)
+  }
+}
+
+/** Whether nobody is at the socket. A reset is a daemon that ends while it is asked. */
+function isAbsence(error: NodeJS.ErrnoException): boolean {
+  return ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'ENOTDIR'].includes(error.code ?? '')
+}

@@ -1,0 +1,18 @@
+import { AlreadyRunningError, BindError, ConfigError, NotRunningError } from '../errors.ts'
+
+/** What the command line ends with, as service managers expect it. */
+export const EXIT = { done: 0, failed: 1, usage: 2, notRunning: 3 } as const
+
+/** Prints what went wrong and returns the exit code for it. What is expected gets its sentence, the rest its stack. */
+export function report(error: unknown): number {
+  if (error instanceof ConfigError) return say(error.message, EXIT.usage)
+  if (error instanceof NotRunningError) return say(error.message, EXIT.notRunning)
+  if (error instanceof BindError || error instanceof AlreadyRunningError) return say(error.message, EXIT.failed)
+  return say(error instanceof Error ? (error.stack ?? error.message) : String(error), EXIT.failed)
+}
+
+/** One line on stderr, and the exit code that goes with it. */
+export function say(sentence: string, code: number): number {
+  process.stderr.write(`${sentence}\n`)
+  return code
+}

@@ -1,0 +1,41 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { EXIT, say } from './exit-code.ts'
+import { isModuleProject, supportFiles } from './init-project.ts'
+import { templateFiles } from './init-templates.ts'
+
+/**
+ * `polyport init`: a config and one handler per protocol. Config and handlers are written all or not at all; a package.json
+ * or tsconfig.json that is there stays as it is.
+ */
+export async function init(options: { readonly folder: string; readonly force: boolean }): Promise<number> {
+  const folder = resolve(options.folder)
+  const templates = templateFiles()
+  const taken = [...templates.keys()].filter((name) => existsSync(join(folder, name)))
+  if (taken.length > 0 && !options.force) {
+    const list = taken.map((name) => `  ${name}`).join('\n')
+    return say(`Nothing was written, as these are there already in ${folder}:\n${list}\nRename them, or overwrite them with --force`, EXIT.failed)
+  }
+  const files = new Map([...templates, ...supportFiles(folder)])
+  for (const [name, content] of files) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), content)
+  }
+  process.stdout.write(`${written(folder, [...files.keys()])}\n\n${nextSteps(folder)}\n`)
+  return EXIT.done
+}
+
+function written(folder: string, names: readonly string[]): string {
+  return [`Written to ${folder}:`, ...names.map((name) => `  ${name}`)].join('\n')
+}
+
+function nextSteps(folder: string): string {
+  const steps: [string, string][] = []
+  const from = relative(process.cwd(), folder)
+  if (from !== '') steps.push([`cd ${from}`, ''])
+  if (!existsSync(join(folder, 'node_modules', 'polyport'))) steps.push(['npm install', 'bring the packages'])
+  if (!isModuleProject(folder)) steps.push(['npm pkg set type=module', 'for handlers outside protocols/'])
+  steps.push(['npx polyport check', 'look for mistakes'])
+  steps.push(['npx polyport start', 'serve; Ctrl-C stops it'])
+  return ['Next:', ...steps.map(([command, why]) => (why === '' ? `  ${command}` : `  ${command.padEnd(24)}# ${why}`))].join('\n')
+}

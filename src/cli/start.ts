@@ -1,0 +1,8 @@
+import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
+
+/** `polyport start`: runs the daemon in the foreground until it is stopped. */
+export async function start(options: ConfigOptions & { readonly appVersion: string | undefined }): Promise<number> {
+  const config = await loadNamedConfig(options)
+  const { runDaemon } = await import('../master/run-daemon.ts')
+  return runDaemon(config, options.appVersion === undefined ? {} : { appVersion: options.appVersion })
+}

@@ -1,0 +1,85 @@
+import type { DaemonStatus } from '../admin/status.ts'
+import { formatColumns } from './columns.ts'
+import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
+import { Control } from './control.ts'
+import { EXIT } from './exit-code.ts'
+import { formatBytes, formatCount, formatDuration } from './units.ts'
+
+/** `polyport status`. */
+export async function status(options: ConfigOptions & { readonly json: boolean }): Promise<number> {
+  const config = await loadNamedConfig(options)
+  const answer = await new Control(config.runtimeDir).status()
+  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : formatStatus(answer))
+  return EXIT.done
+}
+
+/** The status for people. */
+export function formatStatus(status: DaemonStatus): string {
+  const parts = [summary(status), ports(status), workers(status)]
+  if (status.tables.length > 0) parts.push(tables(status))
+  return `${parts.join('\n\n')}\n`
+}
+
+function summary(status: DaemonStatus): string {
+  const version = status.appVersion === '' ? '' : `, version ${status.appVersion}`
+  return [
+    `${status.name}${version}: ${status.state} for ${formatDuration(status.uptimeSeconds)}`,
+    `Polyport ${status.version}, Node.js ${status.node.replace(/^v/, '')}, process ${status.pid}, ${formatBytes(status.memory.rss)}`,
+  ].join('\n')
+}
+
+function ports(status: DaemonStatus): string {
+  const number = (title: string): { title: string; isNumber: boolean } => ({ title, isNumber: true })
+  const columns = [
+    { title: 'PORT' },
+    { title: 'PROTOCOL' },
+    { title: 'ADDRESS' },
+    number('OPEN'),
+    number('ACCEPTED'),
+    number('REFUSED'),
+    number('MESSAGES IN'),
+    number('OUT'),
+    number('BYTES IN'),
+    number('OUT'),
+    number('ERRORS'),
+  ]
+  const rows = status.ports.map((port) => [
+    port.name,
+    port.protocol,
+    port.address,
+    ...[port.connections, port.accepted, port.refused, port.messagesIn, port.messagesOut].map(formatCount),
+    ...[port.bytesIn, port.bytesOut].map(formatBytes),
+    formatCount(port.errors),
+  ])
+  return formatColumns(columns, rows)
+}
+
+function workers(status: DaemonStatus): string {
+  const columns = [
+    { title: 'WORKER', isNumber: true },
+    { title: 'PROCESS', isNumber: true },
+    { title: 'STATE' },
+    { title: 'UP' },
+    { title: 'OPEN', isNumber: true },
+    { title: 'MEMORY', isNumber: true },
+    { title: 'RESTARTS', isNumber: true },
+  ]
+  const rows = status.workers.map((worker) => [
+    String(worker.slot),
+    String(worker.pid),
+    worker.state,
+    formatDuration(Math.max(0, (Date.now() - Date.parse(worker.startedAt)) / 1000)),
+    formatCount(worker.connections),
+    formatBytes(worker.memory),
+    formatCount(worker.restarts),
+  ])
+  return formatColumns(columns, rows)
+}
+
+function tables(status: DaemonStatus): string {
+  const columns = [{ title: 'TABLE' }, { title: 'ROWS', isNumber: true }, { title: 'SIZE', isNumber: true }]
+  return formatColumns(
+    columns,
+    status.tables.map((table) => [table.name, formatCount(table.rows), formatCount(table.size)]),
+  )
+}
