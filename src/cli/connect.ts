@@ -77,7 +77,8 @@ async function talk(link: Link, output: Output, messages: AsyncIterable<Buffer>,
 async function silence(output: Output, waitMs: number): Promise<void> {
   let last = performance.now()
   output.onArrival = () => (last = performance.now())
-  for (let left = waitMs; left > 0; left = last + waitMs - performance.now()) await sleep(left)
+  // The open socket keeps the process; when the peer ends the talk meanwhile, nothing waits for this.
+  for (let left = waitMs; left > 0; left = last + waitMs - performance.now()) await sleep(left, undefined, { ref: false })
 }
 
 /** What ends a line that is sent; undefined for an input that is sent as it is. */

@@ -52,7 +52,12 @@ function addDaemonVerbs(parser: Argv): void {
       'Run the daemon in the foreground; Ctrl-C or SIGTERM stops it',
       (command) =>
         configOptions(command)
-          .option('ignore', { alias: 'i', type: 'boolean', default: false, describe: 'Ignore a stale pid file' })
+          .option('ignore', {
+            alias: 'i',
+            type: 'boolean',
+            default: false,
+            describe: 'Ignore a stale pid file. One never hinders a start, so this changes nothing',
+          })
           .option('app-version', { alias: 'x', type: 'string', requiresArg: true, describe: 'Your version, shown in status and metrics' })
           .example('$0 start -c config.json -x 1.10', 'serve, and show 1.10 as the application’s version'),
       (options) => run(async () => (await import('./start.ts')).start(options), { isDaemon: true }),
