@@ -1,8 +1,10 @@
-/** The known word that is most like this one, when one is near enough to be what was meant. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+/**
+ * The known word that is most like this one, when one is near enough to be what was meant.
+ * @param limit how many letters may be wrong
+ */
+export function nearest(word: string, known: readonly string[], limit: number = Math.max(1, Math.floor(word.length / 3))): string | undefined {
   // Nobody misspells that much, and the distance costs the product of the lengths.
   if (word.length > 64) return undefined
-  const limit = Math.max(1, Math.floor(word.length / 3))
   let best: string | undefined
   let bestDistance = limit + 1
   for (const candidate of known) {

@@ -205,4 +205,6 @@ export type Config = Omit<Parsed, 'ports' | 'workers' | '$schema'> & {
   workers: number
   /** Only those that are enabled. */
   ports: PortConfig[]
+  /** The place in the file of each of `ports`, for messages. */
+  portIndexes?: number[]
 }

@@ -19,6 +19,7 @@ export function toConfig(parsed: Parsed, file: string, dir: string): Config {
     dataDir: resolve(dir, parsed.dataDir),
     ...(parsed.admin !== undefined && { admin: withSocket(parsed.admin, dir) }),
     ports: parsed.ports.filter(({ enabled }) => enabled).map((port) => toPort(port, dir)),
+    portIndexes: parsed.ports.flatMap(({ enabled }, index) => (enabled ? [index] : [])),
   }
 }
 

@@ -6,6 +6,9 @@ import type { Daemon, PortInfo } from './daemon.ts'
 import type { Logger } from './logger.ts'
 import type { Peer } from './peer.ts'
 
+/** Marks a handler class with its protocol: also one that extends the class of another copy of this package is known by it. */
+export const HANDLER_PROTOCOL: unique symbol = Symbol.for('polyport.handler')
+
 /**
  * What every handler has. One instance per worker and port; made before the port opens, with no arguments. The members
  * are there in `onStart` and later, not in the constructor.
@@ -31,6 +34,8 @@ export abstract class Handler {
  * next message of that connection waits for it. What a callback throws is logged and counted, and ends nothing else.
  */
 export abstract class TcpHandler extends Handler {
+  static readonly [HANDLER_PROTOCOL]: string = 'tcp'
+
   /** Called when a client has connected, before anything is read from it. */
   onConnect?(connection: Connection): void | Promise<void>
   /** Called once per frame. `message` is the frame without its EOF or length; it is yours to keep. */
@@ -43,12 +48,16 @@ export abstract class TcpHandler extends Handler {
 
 /** A UDP port, or a unix datagram socket. */
 export abstract class UdpHandler extends Handler {
+  static readonly [HANDLER_PROTOCOL]: string = 'udp'
+
   /** Called once per datagram; `packet` is yours to keep. A promise is not waited for: datagrams have no order. */
   abstract onPacket(packet: Buffer, peer: Peer): void | Promise<void>
 }
 
 /** An HTTP port. */
 export abstract class HttpHandler extends Handler {
+  static readonly [HANDLER_PROTOCOL]: string = 'http'
+
   /** Called once per request with Node's own objects. A throw or rejection is answered with 500. */
   abstract onRequest(request: IncomingMessage, response: ServerResponse): void | Promise<void>
 }
@@ -62,6 +71,8 @@ export type UpgradeAnswer =
 
 /** A WebSocket port, or the WebSocket path of an HTTP port. */
 export abstract class WebSocketHandler extends Handler {
+  static readonly [HANDLER_PROTOCOL]: string = 'websocket'
+
   /**
    * Called for each upgrade request, before it is answered. Return false or `{ status, body }` to refuse, or
    * `{ uid, groups, data, protocol }` to accept as somebody; `protocol` chooses one of the subprotocols offered.
@@ -86,6 +97,8 @@ export interface StreamInfo {
 
 /** A port that hands out the raw duplex, for another library to speak its protocol on. */
 export abstract class StreamHandler extends Handler {
+  static readonly [HANDLER_PROTOCOL]: string = 'stream'
+
   /** Called for each client. The stream is yours: read it, write it, end it. */
   abstract onStream(stream: Duplex, info: StreamInfo): void | Promise<void>
 }

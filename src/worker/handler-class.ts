@@ -1,0 +1,119 @@
+import { nearest } from '../config/nearest.ts'
+import type { Protocol } from '../config/schema.ts'
+import type { Framing } from '../contracts/framing.ts'
+import { HANDLER_PROTOCOL, type Handler } from '../contracts/handlers.ts'
+import { baseOf, CONTRACTS } from './handler-contract.ts'
+import { thrown } from './handler-import-error.ts'
+import { failed, type Mistake, type Outcome } from './handler-mistake.ts'
+
+type Constructor = (new () => object) & { readonly name: unknown }
+
+/** Makes a handler of a module's default export, when that is a class which keeps the contract of the protocol. */
+export function makeHandler(exports: Readonly<Record<string, unknown>>, protocol: Protocol): Outcome<Handler> {
+  const made = construct(exports, `a class that extends ${CONTRACTS[protocol].base}`, (value) => wrongClass(value, protocol))
+  if ('mistakes' in made) return made
+  const mistakes = wrongCallbacks(made.value, protocol)
+  return mistakes.length > 0 ? { mistakes } : { value: made.value as Handler }
+}
+
+/** Makes the framing of a module's default export. */
+export function makeFraming(exports: Readonly<Record<string, unknown>>): Outcome<Framing> {
+  const expected = 'a class with a method frameLength'
+  const made = construct(exports, expected, (value) => (isClass(value) ? undefined : `the default export is a function, expected ${expected}`))
+  if ('mistakes' in made) return made
+  const framing = made.value as Readonly<Record<string, unknown>>
+  const mistakes = ['frameLength', 'decode', 'encode'].flatMap((name) => {
+    const value = framing[name]
+    if (typeof value === 'function' || (value === undefined && name !== 'frameLength')) return []
+    return [{ message: value === undefined ? 'there is no frameLength, which every framing must have' : `${name} is ${kindOf(value)}, expected a method` }]
+  })
+  return mistakes.length > 0 ? { mistakes } : { value: made.value as Framing }
+}
+
+/**
+ * Makes an object of a module's default export.
+ * @param expected what the default export should be, for messages
+ * @param refuse says why a class cannot be used
+ */
+function construct(exports: Readonly<Record<string, unknown>>, expected: string, refuse: (value: Constructor) => string | undefined): Outcome<object> {
+  const { default: value } = exports
+  if (value === undefined) return failed({ message: `there is no default export, expected ${expected}${namedExport(exports)}` })
+  if (typeof value !== 'function') return failed({ message: `the default export is ${kindOf(value)}, expected ${expected}` })
+  const refusal = refuse(value as Constructor)
+  if (refusal !== undefined) return failed({ message: refusal })
+  try {
+    return { value: new (value as Constructor)() }
+  } catch (error) {
+    const { message, ...place } = thrown(error)
+    return failed({ ...place, message: `the constructor of ${nameOf(value)} throws: ${message}` })
+  }
+}
+
+function wrongClass(value: Constructor, protocol: Protocol): string | undefined {
+  const found = (value as { [HANDLER_PROTOCOL]?: unknown })[HANDLER_PROTOCOL]
+  if (found === protocol) return undefined
+  const { base } = CONTRACTS[protocol]
+  const other = baseOf(found)
+  if (other !== undefined) return `${nameOf(value)} extends ${other}, expected a class that extends ${base} as the protocol is ${protocol}`
+  if (!isClass(value)) return `the default export is a function, expected a class that extends ${base}`
+  const parent = (Object.getPrototypeOf(value) as { name?: string }).name
+  return `${nameOf(value)} extends ${parent ? `${parent}, which is no handler class` : 'no class'}, expected a class that extends ${base}`
+}
+
+function wrongCallbacks(handler: object, protocol: Protocol): Mistake[] {
+  const { base, callbacks, required } = CONTRACTS[protocol]
+  const members = membersOf(handler)
+  const misspelt = [...members].flatMap((name) => {
+    const meant = callbacks.includes(name) || !/^_?on/i.test(name) ? undefined : meantBy(name, callbacks)
+    return meant === undefined || members.has(meant) ? [] : [{ name, meant }]
+  })
+  const mistakes: Mistake[] = misspelt.map(({ name, meant }) => ({ message: `nothing calls ${name}, did you mean ${meant}?` }))
+  for (const name of callbacks) {
+    const value = (handler as Record<string, unknown>)[name]
+    if (members.has(name) && typeof value !== 'function') mistakes.push({ message: `${name} is ${kindOf(value)}, expected a method` })
+  }
+  if (!members.has(required) && !misspelt.some(({ meant }) => meant === required)) {
+    mistakes.push({ message: `there is no ${required}, which every ${base} must have${foreignCallback(members, protocol)}` })
+  }
+  return mistakes
+}
+
+/** Strict, as a method of the user's own may well begin with "on". */
+function meantBy(name: string, callbacks: readonly string[]): string | undefined {
+  const plain = name.replaceAll('_', '').toLowerCase()
+  return callbacks.find((callback) => callback.toLowerCase() === plain) ?? nearest(name, callbacks, name.length < 8 ? 1 : 2)
+}
+
+function foreignCallback(members: ReadonlySet<string>, protocol: Protocol): string {
+  for (const { base, required } of Object.values(CONTRACTS)) {
+    if (members.has(required)) return `: ${required} belongs to ${base}, and the protocol is ${protocol}`
+  }
+  return ''
+}
+
+/** The names of what a class and its instance define; not those of Object. */
+function membersOf(value: object): Set<string> {
+  const names = new Set<string>()
+  for (let owner: unknown = value; typeof owner === 'object' && owner !== null && owner !== Object.prototype; owner = Object.getPrototypeOf(owner)) {
+    for (const name of Object.getOwnPropertyNames(owner)) names.add(name)
+  }
+  return names
+}
+
+function namedExport(exports: Readonly<Record<string, unknown>>): string {
+  const name = Object.keys(exports).find((key) => isClass(exports[key]))
+  return name === undefined ? '' : `: write "export default class ${name}"`
+}
+
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
+}
+
+function nameOf(value: { readonly name: unknown }): string {
+  return typeof value.name === 'string' && value.name !== '' && value.name !== 'default' ? value.name : 'the class'
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  return typeof value === 'object' ? 'an object' : typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
+}

@@ -1,0 +1,49 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export interface SourcePlace {
+  readonly file?: string
+  readonly line?: number
+  readonly column?: number
+}
+
+/** The head that Node prints before the stack of a syntax error: file and line, the lines themselves, a mark under the place. */
+export function placeIn(printed: string): SourcePlace & { readonly text?: string } {
+  const [head = '', ...rest] = printed.split('\n', 10)
+  const [, url, line] = /^(file:\/\/.+):(\d+)$/.exec(head) ?? []
+  if (url === undefined || !URL.canParse(url)) return {}
+  const below = rest.findIndex((text) => /^\s*\^+$/.test(text))
+  const column = (rest[below] ?? '').indexOf('^') + 1
+  const found = { file: fileURLToPath(url), line: Number(line) }
+  return column > 0 ? { ...found, column, text: (rest[below - 1] ?? '').slice(column - 1) } : found
+}
+
+const TIMEOUT_MS = 5000
+
+// Node tells where a syntax error in JavaScript is only when it ends the process. So another process parses the file and what
+// it imports, and evaluates nothing.
+const PROGRAM = `
+  const { readFileSync } = require('node:fs')
+  const { stripTypeScriptTypes } = require('node:module')
+  const { SourceTextModule } = require('node:vm')
+  const urls = new Set([process.argv[1]])
+  for (const url of urls) {
+    let source
+    try {
+      source = readFileSync(new URL(url), 'utf8')
+      if (/\\.[cm]?ts$/.test(url)) source = stripTypeScriptTypes(source)
+    } catch { continue }
+    const { dependencySpecifiers } = new SourceTextModule(source, { identifier: url })
+    for (const name of dependencySpecifiers) if (/^\\.{0,2}\\//.test(name)) urls.add(new URL(name, url).href)
+  }
+`
+
+/** Finds the first syntax error in a module or in what it imports. Takes a process: only for a module that has one. */
+export function findSyntaxError(url: string): SourcePlace & { readonly text?: string } {
+  const { stderr } = spawnSync(process.execPath, ['--experimental-vm-modules', '--no-warnings', '-e', PROGRAM, '--', url], {
+    encoding: 'utf8',
+    timeout: TIMEOUT_MS,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  return placeIn(stderr)
+}
