@@ -143,7 +143,7 @@ export class Client {
 
   constructor(where: { host: string; port: number } | { path: string }) {
     this.socket = net.connect(where)
-    this.socket.on('data', (chunk) => {
+    this.socket.on('data', (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk])
       this.#check()
     })
