@@ -9,7 +9,7 @@ import { MetricsBook } from '../metrics/metrics-book.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import { clearUnixPath } from '../net/unix-path.ts'
 import { Registry } from '../shared/registry.ts'
-import { sharedMemoryDir, Store } from '../shared/store.ts'
+import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
 import { Balance } from './balance.ts'
 import { Dealer } from './dealer.ts'
@@ -142,7 +142,8 @@ export class Master {
     })
     if (this.#config.dispatch !== 'kernel') {
       this.#dealer = new Dealer(this.#slots, this.#config.dispatch)
-      for (const socket of this.#sockets.all) this.#dealer.open(socket, (errno) => this.#log.warn({ errno, port: socket.config.name }, 'Cannot accept a connection'))
+      for (const socket of this.#sockets.all)
+        this.#dealer.open(socket, (errno) => this.#log.warn({ errno, port: socket.config.name }, 'Cannot accept a connection'))
     } else if (this.#slots.length > 1) {
       this.#balance = new Balance(this.#slots, (slot, port) => {
         for (const socket of this.#sockets.all) if (socket.config.name === port) this.#give(slot, socket)
@@ -269,7 +270,10 @@ export class Master {
     await this.#admin?.stop()
     await this.#control?.stop()
     this.#store?.destroy()
+    // A worker that was killed exits later; there is nothing left to take it out of.
+    this.#store = undefined
+    this.#registry = undefined
+    this.#tables = undefined
     this.#pidFile.release()
   }
 }
-
