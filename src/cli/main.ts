@@ -38,7 +38,8 @@ function createParser(args: readonly string[]): Argv {
     .epilogue('Exit codes: 0 done, 1 failed, 2 bad usage or config, 3 not running.')
     .exitProcess(false)
     .fail((message, error, failed) => {
-      if (error) throw error
+      // Verbs report what they throw; what is no YError is a mistake in here.
+      if (error && error.name !== 'YError') throw error
       failed.showHelp('error')
       process.stderr.write(`\n${message}\n`)
       throw new UsageError(message)

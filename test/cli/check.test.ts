@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { folder, run } from './run-cli.ts'
+
+const ECHO = `import { TcpHandler } from 'polyport'
+export default class Echo extends TcpHandler {
+  onReceive() {}
+}
+`
+
+function project(t: TestContext, config: string, handler: string): string {
+  const dir = folder(t)
+  writeFileSync(join(dir, 'config.json'), config)
+  writeFileSync(join(dir, 'echo.mjs'), handler)
+  return dir
+}
+
+const GOOD = JSON.stringify({ ports: [{ name: 'line', protocol: 'tcp', port: 1, handler: './echo.mjs' }] })
+
+describe('polyport check', () => {
+  test('a good config is a summary and exit code 0, and nothing is opened', async (t) => {
+    const dir = project(t, GOOD, ECHO)
+
+    const { code, stdout, stderr } = await run(t, ['check'], { cwd: dir })
+
+    assert.equal(code, 0)
+    assert.equal(stdout, `${join(dir, 'config.json')} is good: 1 port, 1 worker, 0 tables\n`)
+    assert.equal(stderr, '')
+    assert.equal(existsSync(join(dir, 'run')), false)
+  })
+
+  test('ends although a handler module leaves a timer running', async (t) => {
+    const dir = project(t, GOOD, `setInterval(() => {}, 1000)\n${ECHO}`)
+
+    assert.equal((await run(t, ['check'], { cwd: dir })).code, 0)
+  })
+
+  test('a handler module that waits for ever is no success', async (t) => {
+    const dir = project(t, GOOD, `await new Promise(() => {})\n${ECHO}`)
+
+    assert.equal((await run(t, ['check'], { cwd: dir })).code, 1)
+  })
+
+  test('every mistake of the config is a line with its place, and exit code 2', async (t) => {
+    const config = '{\n  "wrokers": 2,\n  "ports": [{ "protocol": "tpc", "port": 1, "handler": "./echo.mjs" }]\n}\n'
+    const dir = project(t, config, ECHO)
+
+    const { code, stdout, stderr } = await run(t, ['check'], { cwd: dir })
+
+    assert.equal(code, 2)
+    assert.equal(stdout, '')
+    assert.match(stderr, /config\.json:2:\d+: wrokers: .*workers/)
+    assert.match(stderr, /config\.json:3:\d+: ports\[0\]\.protocol: /)
+  })
+
+  test('a handler that cannot be loaded is named, with exit code 2', async (t) => {
+    const dir = project(t, GOOD, "import 'polyport'\nthrow new Error('no licence')\n")
+
+    const { code, stderr } = await run(t, ['check'], { cwd: dir })
+
+    assert.equal(code, 2)
+    assert.match(stderr, /echo\.mjs/)
+    assert.match(stderr, /no licence/)
+  })
+
+  test('-e reads the variables of that environment', async (t) => {
+    const dir = project(t, GOOD.replace('"line"', '"${PORT_NAME}"'), ECHO)
+    writeFileSync(join(dir, '.env.test'), 'PORT_NAME=line\n')
+
+    assert.equal((await run(t, ['check'], { cwd: dir })).code, 2)
+    assert.equal((await run(t, ['check', '-e', 'test'], { cwd: dir })).code, 0)
+  })
+})

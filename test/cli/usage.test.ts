@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { folder, run } from './run-cli.ts'
+
+const VERBS = ['start', 'stop', 'status', 'info', 'check', 'init', 'connect', 'schema']
+const OLD_NODE = "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'22.18.0'}})"
+
+describe('polyport', { concurrency: 2 }, () => {
+  const mistakes: readonly [string, readonly string[], RegExp][] = [
+    ['no verb', [], /A verb is missing/],
+    ['a misspelt verb', ['statsu'], /Did you mean status\?/],
+    ['an unknown option', ['start', '--nope'], /Unknown argument: nope/],
+    ['a word too many', ['stop', 'now'], /Unknown argument: now/],
+    ['an option without its value', ['start', '-c'], /Not enough arguments following: c/],
+    ['connect without a URL', ['connect'], /Not enough non-option arguments/],
+    ['connect with a URL of another kind', ['connect', 'http://127.0.0.1:1/'], /expected tcp:\/\/host:port/],
+    ['connect without a port', ['connect', 'tcp://127.0.0.1'], /expected tcp:\/\/host:port/],
+    ['connect with a wait that is no number', ['connect', 'tcp://127.0.0.1:1', '--wait', 'x'], /--wait must be a number/],
+    ['connect with an unknown escape', ['connect', 'tcp://127.0.0.1:1', '--eof', '\\q'], /--eof: unknown escape "\\q"/],
+  ]
+  for (const [name, args, message] of mistakes) {
+    test(`${name} is a sentence on stderr and exit code 2`, async (t) => {
+      const { code, stdout, stderr } = await run(t, args)
+
+      assert.equal(code, 2)
+      assert.match(stderr, message)
+      assert.equal(stdout, '')
+    })
+  }
+
+  for (const verb of VERBS) {
+    test(`${verb} --help shows an example`, async (t) => {
+      const { code, stdout } = await run(t, [verb, '--help'])
+
+      assert.equal(code, 0)
+      assert.match(stdout, new RegExp(`Examples:\n.*polyport ${verb}`))
+    })
+  }
+
+  test('--help names every verb', async (t) => {
+    const { code, stdout } = await run(t, ['--help'])
+
+    assert.equal(code, 0)
+    assert.deepEqual(
+      [...stdout.matchAll(/^ {2}polyport (\w+)/gm)].map(([, verb]) => verb),
+      VERBS,
+    )
+  })
+
+  test('--version is the version of the package', async (t) => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+
+    assert.equal((await run(t, ['--version'])).stdout, `${version}\n`)
+  })
+
+  test('an older Node is told what is needed, with exit code 2', async (t) => {
+    const { code, stderr } = await run(t, ['status'], { execArgv: ['--import', OLD_NODE] })
+
+    assert.equal(code, 2)
+    assert.match(stderr, /^Polyport needs Node\.js 22\.19 or later, this is 22\.18\.0: .*\n$/)
+  })
+
+  for (const verb of ['start', 'stop', 'status', 'check']) {
+    test(`${verb} in a folder without config.json says how to make one, with exit code 2`, async (t) => {
+      const { code, stderr } = await run(t, [verb], { cwd: folder(t) })
+
+      assert.equal(code, 2)
+      assert.match(stderr, /^\.\/config\.json: there is no such file: write one with "polyport init"/)
+    })
+  }
+})
+
+describe('polyport info', () => {
+  test('shows Polyport, Node, the system and the packages', async (t) => {
+    const { code, stdout } = await run(t, ['info'])
+
+    assert.equal(code, 0)
+    for (const name of ['polyport', 'node', 'system', 'lmdb', 'ws', 'undici', 'pino', 'prom-client', 'zod'])
+      assert.match(stdout, new RegExp(`^${name} +\\S`, 'm'))
+  })
+
+  test('--json is for programs', async (t) => {
+    const versions = JSON.parse((await run(t, ['info', '--json'])).stdout) as { node: string; packages: Record<string, string> }
+
+    assert.equal(versions.node, process.versions.node)
+    assert.match(versions.packages['prom-client'] ?? '', /^\d+\.\d+\.\d+$/)
+  })
+})
+
+describe('polyport schema', () => {
+  test('prints the JSON Schema of the config', async (t) => {
+    const { code, stdout } = await run(t, ['schema'])
+
+    assert.equal(code, 0)
+    const schema = JSON.parse(stdout) as { $schema: string; properties: Record<string, unknown> }
+    assert.match(schema.$schema, /json-schema\.org/)
+    assert.ok('ports' in schema.properties)
+  })
+})
