@@ -55,7 +55,9 @@ export class LengthFraming implements Cutter {
     const { size, max } = this.#field
     const length = byteLength + size - this.#bodyOffset
     if (byteLength < this.#offset || length < 0 || length > max) {
-      throw new RangeError(`Cannot frame a message of ${byteLength} bytes: it must have ${this.#offset} bytes before its length field, and the field holds at most ${max}`)
+      throw new RangeError(
+        `Cannot frame a message of ${byteLength} bytes: it must have ${this.#offset} bytes before its length field, and the field holds at most ${max}`,
+      )
     }
     // Behind its place at first: then what comes before the field moves to the front.
     put(target, offset + size, message, byteLength)

@@ -22,7 +22,9 @@ export class PidFile {
     mkdirSync(join(this.#path, '..'), { recursive: true })
     const pid = this.#read()
     if (await isListening(this.#controlSocket)) {
-      throw new AlreadyRunningError(`Cannot start: a daemon with this runtimeDir runs already${pid === undefined ? '' : ` as process ${pid}`}; stop it with "polyport stop"`)
+      throw new AlreadyRunningError(
+        `Cannot start: a daemon with this runtimeDir runs already${pid === undefined ? '' : ` as process ${pid}`}; stop it with "polyport stop"`,
+      )
     }
     writeFileSync(this.#path, `${process.pid}\n`)
     this.#isOurs = true

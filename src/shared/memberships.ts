@@ -30,7 +30,9 @@ export class Memberships {
   add(name: string, fd: number): void {
     const bytes = Buffer.from(name)
     if (bytes.length === 0 || bytes.length > MAX_NAME_BYTES) {
-      throw new RangeError(`Cannot use ${JSON.stringify(name.slice(0, 50))} as the name of a ${this.#what}: expected 1 to ${MAX_NAME_BYTES} bytes, got ${bytes.length}`)
+      throw new RangeError(
+        `Cannot use ${JSON.stringify(name.slice(0, 50))} as the name of a ${this.#what}: expected 1 to ${MAX_NAME_BYTES} bytes, got ${bytes.length}`,
+      )
     }
     const member = memberKey(bytes, fd)
     if (this.#members.has(member)) return

@@ -59,7 +59,8 @@ export class RowCodec {
   decode(bytes: Buffer): Row {
     const row: Row = {}
     // A column may have the name of something that objects inherit.
-    for (const column of this.columns) Object.defineProperty(row, column.name, { value: this.read(bytes, column), enumerable: true, writable: true, configurable: true })
+    for (const column of this.columns)
+      Object.defineProperty(row, column.name, { value: this.read(bytes, column), enumerable: true, writable: true, configurable: true })
     return row
   }
 

@@ -52,7 +52,8 @@ export class SharedTable implements Table {
   incr(key: string, column: string, by = 1): number {
     const known = this.#codec.column(column)
     if (known.type === 'string') throw new TableValueError(`Cannot add to column "${column}" of table "${this.name}": it is a string`)
-    if (typeof by !== 'number' || Number.isNaN(by)) throw new TableValueError(`Cannot add ${String(by)} to column "${column}" of table "${this.name}": expected a number`)
+    if (typeof by !== 'number' || Number.isNaN(by))
+      throw new TableValueError(`Cannot add ${String(by)} to column "${column}" of table "${this.name}": expected a number`)
     const keyBytes = this.#key(key)
     return this.#store.transaction(() => {
       const old = this.#rows.get(keyBytes)
@@ -103,7 +104,9 @@ export class SharedTable implements Table {
   #key(key: string): Buffer {
     const bytes = typeof key === 'string' && key.isWellFormed() ? Buffer.from(key) : EMPTY
     if (bytes.length > 0 && bytes.length <= MAX_KEY_BYTES) return bytes
-    throw new TableValueError(`Cannot use ${JSON.stringify(key)?.slice(0, 60)} as a key of table "${this.name}": expected a well-formed string of 1 to ${MAX_KEY_BYTES} bytes`)
+    throw new TableValueError(
+      `Cannot use ${JSON.stringify(key)?.slice(0, 60)} as a key of table "${this.name}": expected a well-formed string of 1 to ${MAX_KEY_BYTES} bytes`,
+    )
   }
 }
 

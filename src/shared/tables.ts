@@ -10,7 +10,11 @@ import { SharedTable } from './table.ts'
  * @param options `dataDir`: where persistent tables are; `isMaster`: bring persistent rows to the columns that the config has now
  * @throws Error when persistent rows do not fit the columns
  */
-export function createTables(store: Store, configs: Readonly<Record<string, TableConfig>>, options: { dataDir: string; isMaster?: boolean }): Tables & { close(): void } {
+export function createTables(
+  store: Store,
+  configs: Readonly<Record<string, TableConfig>>,
+  options: { dataDir: string; isMaster?: boolean },
+): Tables & { close(): void } {
   const isAnyDurable = Object.values(configs).some((config) => config.persist)
   const durable = isAnyDurable ? Store.openDurable({ dir: join(options.dataDir, 'tables') }) : undefined
   const tables: Record<string, Table | (() => void) | (<T>(fn: () => T) => T)> = Object.create(null)

@@ -30,7 +30,8 @@ export function createListener(parts: ListenerParts): Listener | undefined {
 }
 
 const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => Listener | undefined> = {
-  tcp: ({ loaded, port, outbox, connections }) => new StreamListener({ port, framing: createFraming(loaded.config.framing ?? DEFAULT_FRAMING, loaded.framing), outbox, connections }),
+  tcp: ({ loaded, port, outbox, connections }) =>
+    new StreamListener({ port, framing: createFraming(loaded.config.framing ?? DEFAULT_FRAMING, loaded.framing), outbox, connections }),
   udp: () => undefined,
   stream: ({ port }) => new RawStreamListener(port),
   http: ({ loaded, port, upgradePort, outbox, connections, serverHeader }) => {
