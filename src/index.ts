@@ -1,3 +1,4 @@
+export type { ConfigInput } from './config/schema.ts'
 export type { CloseReason } from './contracts/close-reason.ts'
 export type { Connection, ConnectionInfo, Message } from './contracts/connection.ts'
 export type { Daemon, DaemonStats, PortInfo } from './contracts/daemon.ts'

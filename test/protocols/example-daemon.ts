@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { createDaemon, type Daemon } from 'polyport'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import { type ConfigInput, createDaemon, type Daemon } from 'polyport'
 import { ROOT } from '../docs/blocks.ts'
 
 /** `config.example.json` in this process, on ports that the system chooses. */
