@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, WebSocket } from 'undici'
 import type { Link, Sink } from './connect-link.ts'
@@ -8,12 +9,20 @@ const LOOK_EVERY_MS = 10
 const CLOSE_WAIT_MS = 1000
 // What a line of hex shows of a binary message.
 const HEX_BYTES = 32
+const SWITCHING_PROTOCOLS = 101
 const NORMAL_CLOSURE = 1000
 const NO_STATUS = 1005
 
 /** A WebSocket: each line is one text message. */
 export async function openWebSocket(url: string, sink: Sink): Promise<Link> {
   const agent = new Agent()
+  // The standard's error event says nothing of why.
+  let reason: Error | undefined
+  agent.on('connectionError', (_origin, _targets, error) => (reason = error))
+  subscribe('undici:request:headers', (message) => {
+    const { statusCode } = (message as { response: { statusCode: number } }).response
+    if (statusCode !== SWITCHING_PROTOCOLS) reason = new Error(`the server answers with status ${statusCode}, not with a WebSocket`)
+  })
   const socket = new WebSocket(url, { dispatcher: agent })
   socket.binaryType = 'arraybuffer'
   const link = new WebSocketLink(socket, agent, sink)
@@ -21,7 +30,7 @@ export async function openWebSocket(url: string, sink: Sink): Promise<Link> {
     await Promise.race([new Promise((resolve) => socket.addEventListener('open', resolve)), link.closed])
   } catch (error) {
     await agent.destroy()
-    throw error
+    throw reason ?? error
   }
   return link
 }
@@ -35,7 +44,7 @@ class WebSocketLink implements Link {
     this.#socket = socket
     this.#agent = agent
     this.closed = new Promise((resolve, reject) => {
-      socket.addEventListener('error', (event) => reject(event.error ?? new Error(event.message)))
+      socket.addEventListener('error', ({ error }) => reject(error instanceof Error && error.message !== '' ? error : new Error('the connection was lost')))
       socket.addEventListener('close', ({ code, reason }) => {
         if (code === NORMAL_CLOSURE || code === NO_STATUS) resolve()
         else reject(new Error(`the peer closed with code ${code}${reason === '' ? '' : `: ${reason}`}`))

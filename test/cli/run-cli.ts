@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -38,12 +38,20 @@ export function launch(t: TestContext, args: readonly string[], options: RunOpti
   // A process that has ended does not read what is still written to it.
   child.stdin.on('error', () => {})
   const exit = once(child, 'exit') as Promise<[number | null]>
-  const ended = Promise.all([exit, text(child.stdout), text(child.stderr)]).then(([[code], stdout, stderr]) => ({ code, stdout, stderr }))
+  const ended = Promise.all([exit, all(child.stdout), all(child.stderr)]).then(([[code], stdout, stderr]) => ({ code, stdout, stderr }))
   t.after(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     await ended
   })
   return { child, ended }
+}
+
+/** What comes until the stream ends, or until a test closes it. */
+async function all(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(stream, 'close')
+  return Buffer.concat(chunks).toString()
 }
 
 /** The same with this input, until it has ended. */
