@@ -27,6 +27,8 @@ function findingsOfIssue(issue: Issue, value: unknown): Finding[] {
 function foundText(issue: Issue, found: unknown): string {
   // Text that is too short may be a token: it is not repeated.
   if ((issue.code === 'too_small' || issue.code === 'too_big') && issue.origin === 'string') return ''
+  if (Array.isArray(found) && issue.code !== 'invalid_type') return `, found ${found.length}`
+  if (issue.code === 'custom') return ''
   if (issue.code === 'invalid_type' && issue.expected === 'string' && found !== null && typeof found !== 'object') return `, found a ${typeof found}`
   return `, found ${show(found)}`
 }

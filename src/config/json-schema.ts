@@ -23,28 +23,36 @@ export interface JsonSchema {
 
 /** The JSON Schema of a config as it is written: `config.schema.json`, and what `polyport schema` prints. */
 export function configJsonSchema(): JsonSchema {
-  const schema = z.toJSONSchema(ConfigSchema, { io: 'input', override: ({ jsonSchema }) => allowPlaceholder(jsonSchema as Writable) })
-  return { ...(schema as JsonSchema), title: 'Polyport config' }
+  return { ...allowVariables(plainJsonSchema()), title: 'Polyport config' }
 }
 
-type Writable = { -readonly [K in keyof JsonSchema]: JsonSchema[K] }
+/** The same without room for variables: what a value is when they are filled in. */
+export function plainJsonSchema(): JsonSchema {
+  return z.toJSONSchema(ConfigSchema, { io: 'input' }) as JsonSchema
+}
 
-const PLACEHOLDER: JsonSchema = { type: 'string', pattern: '^\\$\\{[^}]*\\}$' }
+const WHOLE_VARIABLE: JsonSchema = { type: 'string', pattern: '^\\$\\{[^}]*\\}$' }
+const WITH_VARIABLE: JsonSchema = { type: 'string', pattern: '\\$\\{' }
 
-/** Where a number or a boolean is expected, "${VAR}" may stand for it: an editor must not complain. */
-function allowPlaceholder(schema: Writable): void {
-  const { type } = schema
-  if (type !== 'integer' && type !== 'number' && type !== 'boolean') return
-  const plain: Writable = { ...schema }
-  delete plain.description
-  delete plain.default
-  for (const key of Object.keys(plain)) delete schema[key as keyof JsonSchema]
-  schema.anyOf = [plain, PLACEHOLDER]
+/** "${VAR}" may stand for any value, so an editor must not complain of it where a number or a certain text is expected. */
+function allowVariables(schema: JsonSchema): JsonSchema {
+  const { description, default: fallback, ...rest } = schema
+  const texts = { ...(description !== undefined && { description }), ...(fallback !== undefined && { default: fallback }) }
+  if (rest.type === 'integer' || rest.type === 'number' || rest.type === 'boolean') return { ...texts, anyOf: [rest, WHOLE_VARIABLE] }
+  if (rest.enum !== undefined || rest.pattern !== undefined) return { ...texts, anyOf: [rest, WITH_VARIABLE] }
+  if (rest.anyOf !== undefined) return { ...texts, anyOf: [...rest.anyOf, WHOLE_VARIABLE] }
+  return {
+    ...schema,
+    ...(rest.properties && { properties: Object.fromEntries(Object.entries(rest.properties).map(([key, value]) => [key, allowVariables(value)])) }),
+    ...(rest.items && { items: allowVariables(rest.items) }),
+    ...(rest.oneOf && { oneOf: rest.oneOf.map(allowVariables) }),
+    ...(typeof rest.additionalProperties === 'object' && { additionalProperties: allowVariables(rest.additionalProperties) }),
+  }
 }
 
 /** The part of the schema that describes the value at a path; `value` chooses between the branches of a union. */
 export function schemaAt(path: readonly (string | number)[], value: unknown): JsonSchema | undefined {
-  let schema: JsonSchema | undefined = configJsonSchema()
+  let schema: JsonSchema | undefined = plainJsonSchema()
   let node = value
   for (const part of path) {
     if (schema === undefined) return undefined

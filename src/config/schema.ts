@@ -18,13 +18,17 @@ const maxLength = z
 
 /** Exported for its defaults: a tcp port without framing has them. */
 export const eofFraming = z.strictObject({
-  type: z.literal('eof'),
-  eof: z.string().min(1).default('\r\n').describe('The end mark, 1 to 8 bytes. The escapes \\r \\n \\t \\0 \\\\ and \\xHH are understood.'),
+  type: z.literal('eof').describe('Messages end with a mark.'),
+  eof: z
+    .string()
+    .min(1)
+    .default('\r\n')
+    .describe('The end mark, 1 to 8 bytes. The escapes `\\r`, `\\n`, `\\t`, `\\0`, `\\\\` and `\\xHH` are understood, also written out (`"\\\\x00"`).'),
   keepEof: z.boolean().default(false).describe('Hand the message to the handler with its end mark.'),
   maxLength,
 })
 const lengthFraming = z.strictObject({
-  type: z.literal('length'),
+  type: z.literal('length').describe('Messages carry their length.'),
   field: z.enum(['u8', 'u16be', 'u16le', 'u32be', 'u32le']).default('u32be').describe('The form of the length field.'),
   offset: z.int().min(0).max(1024).default(0).describe('Where in the frame the length field starts.'),
   bodyOffset: z
@@ -37,15 +41,15 @@ const lengthFraming = z.strictObject({
     ),
   maxLength,
 })
-const rawFraming = z.strictObject({ type: z.literal('raw') })
+const rawFraming = z.strictObject({ type: z.literal('raw').describe('Bytes as they arrive, however they are cut.') })
 const customFraming = z.strictObject({
-  type: z.literal('custom'),
+  type: z.literal('custom').describe('A module of yours cuts.'),
   module: z.string().min(1).describe('A module whose default export is a class with `frameLength`, `decode` and `encode`.'),
   maxLength,
 })
 const framing = z
   .discriminatedUnion('type', [eofFraming, lengthFraming, rawFraming, customFraming])
-  .describe('How a TCP byte stream is cut into messages. The default is eof with \\r\\n.')
+  .describe('tcp: how the byte stream is cut into messages. The default is eof with `\\r\\n`.')
 
 const limits = z
   .strictObject({
@@ -74,6 +78,7 @@ const limits = z
     maxFragments: z.int().min(1).max(MIB).default(1024).describe('websocket: the largest number of fragments of one message.'),
   })
   .prefault({})
+  .describe('What one port takes before it refuses or cuts off.')
 
 const options = z.record(z.string(), z.unknown()).default({}).describe('Anything: handed to the handler as `this.options`.')
 const handler = z
@@ -85,7 +90,7 @@ const websocketPath = z
   .strictObject({
     path: z
       .string()
-      .startsWith('/', 'expected a path that starts with "/"')
+      .regex(/^\//, 'expected a path that starts with "/"')
       .default('/')
       .describe('The path that upgrades to WebSocket; other upgrades are ignored.'),
     handler,
@@ -96,10 +101,16 @@ const websocketPath = z
 
 const port = z.strictObject({
   name: name.optional().describe('Unique. The default is protocol-port.'),
-  protocol: z.enum(['tcp', 'udp', 'http', 'websocket', 'stream']),
+  protocol: z
+    .enum(['tcp', 'udp', 'http', 'websocket', 'stream'])
+    .describe('What is spoken. `stream` hands the raw duplex to the handler, for another library to speak its protocol on.'),
   host: z.string().min(1).default('127.0.0.1').describe('An IPv4 or IPv6 address, or a name.'),
-  port: portNumber.optional().describe('0 lets the system choose.'),
-  path: z.string().min(1).optional().describe('A unix socket instead of host and port.'),
+  port: portNumber.optional().describe('0 lets the system choose. Needed unless `path` is there.'),
+  path: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A unix socket instead of host and port: a stream socket, for udp a datagram socket (optional package unix-dgram).'),
   mode: z
     .string()
     .regex(/^0?[0-7]{3}$/, 'expected an octal mode such as "0660"')
@@ -112,40 +123,46 @@ const port = z.strictObject({
     .describe('The owner of the unix socket: user:group, by name or number.'),
   handler,
   options,
-  enabled: z.boolean().default(true),
-  framing: framing.optional().describe('tcp only.'),
+  enabled: z.boolean().default(true).describe('Whether the port is opened; it is checked all the same.'),
+  framing: framing.optional(),
+  limits,
   static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),
   websocket: websocketPath.optional(),
-  limits,
 })
 
 const column = z.discriminatedUnion('type', [
   z.strictObject({
-    type: z.literal('int'),
+    type: z.literal('int').describe('A signed whole number.'),
     size: z
       .union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)])
       .default(8)
       .describe('Bytes: 1, 2, 4 or 8. With 8, values are safe integers.'),
   }),
-  z.strictObject({ type: z.literal('float') }),
-  z.strictObject({ type: z.literal('string'), size: z.int().min(1).max(65535).describe('Bytes of UTF-8 at most.') }),
+  z.strictObject({ type: z.literal('float').describe('A double.') }),
+  z.strictObject({
+    type: z.literal('string').describe('Text. Longer text throws, and is never cut.'),
+    size: z.int().min(1).max(65535).describe('Bytes of UTF-8 at most.'),
+  }),
 ])
 
 const table = z.strictObject({
   size: z.int().min(1).max(100_000_000).describe('The number of rows that fit.'),
-  columns: z.record(name, column).refine((columns) => Object.keys(columns).length > 0, 'expected at least one column'),
+  columns: z
+    .record(name, column)
+    .refine((columns) => Object.keys(columns).length > 0, 'expected at least one column')
+    .describe('What a row holds: columns by name.'),
   persist: z.boolean().default(false).describe('Keep the rows on disk, in `dataDir`, over restarts.'),
 })
 
 const admin = z.strictObject({
-  host: z.string().min(1).default('127.0.0.1'),
-  port: portNumber.optional(),
+  host: z.string().min(1).default('127.0.0.1').describe('An IPv4 or IPv6 address, or a name. One that is not loopback needs `token`.'),
+  port: portNumber.optional().describe('0 lets the system choose. Needed unless `path` is there.'),
   path: z.string().min(1).optional().describe('A unix socket (mode 0600) instead of host and port.'),
   token: z.string().min(16).optional().describe('Asked for as `Authorization: Bearer …`. Needed to listen on more than loopback.'),
 })
 
 export const ConfigSchema = z.strictObject({
-  $schema: z.string().optional(),
+  $schema: z.string().optional().describe('`./config.schema.json` makes editors complete and check the file. Not read.'),
   name: name.default('polyport').describe('Shown in process titles, logs and status.'),
   workers: z
     .union([z.literal('auto'), z.int().min(1).max(256)])
@@ -167,12 +184,16 @@ export const ConfigSchema = z.strictObject({
     .describe('http: the value of the `Server` response header; none when absent.'),
   log: z
     .strictObject({
-      level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+        .default('info')
+        .describe('What is logged: this level and those behind it. Connections are logged at debug.'),
       format: z.enum(['auto', 'json', 'pretty']).default('auto').describe('`auto`: pretty on a terminal, JSON elsewhere.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('What is logged, and how.'),
   admin: admin.optional().describe('The admin port: /metrics, /healthz, /readyz and /api/status. Closed when absent.'),
-  ports: z.array(port).min(1),
+  ports: z.array(port).min(1).describe('The ports.'),
   tables: z.record(name, table).default({}).describe('Shared tables, by name.'),
 })
 
