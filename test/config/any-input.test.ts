@@ -27,7 +27,7 @@ const KEYS = [
 ]
 const WORDS = ['tcp', 'udp', 'http', 'websocket', 'eof', 'length', 'raw', 'custom', './h.ts', '\\x', '${A}', '${', '$${', '::', '\0', '__proto__', 'auto', '']
 
-const leaf = fc.oneof(fc.constantFrom(...WORDS), fc.integer({ min: -1, max: 70_000 }), fc.boolean(), fc.constant(null), fc.double(), fc.string())
+const leaf = fc.oneof(fc.constantFrom(...WORDS), fc.integer({ min: -1, max: 70_000 }), fc.boolean(), fc.constant(null), fc.double({ noNaN: true }), fc.string())
 const key = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(...KEYS) },
   fc.constantFrom('admin', 'tables', 'columns', 'size', '__proto__', 'constructor', 'toString'),
