@@ -17,11 +17,21 @@ export function supportFiles(folder: string): Map<string, string> {
 
 /** Whether Node takes the .js and .ts files of this folder for ES modules. */
 export function isModuleProject(folder: string): boolean {
+  return readPackage(folder)['type'] === 'module'
+}
+
+/** Whether npm brings this package to the project. */
+export function dependsOn(folder: string, name: string): boolean {
+  const { dependencies = {}, devDependencies = {} } = readPackage(folder) as Readonly<Record<string, object>>
+  return name in { ...dependencies, ...devDependencies }
+}
+
+function readPackage(folder: string): Readonly<Record<string, unknown>> {
   try {
-    return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { type?: unknown }).type === 'module'
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, unknown>
   } catch {
-    // None, or not one that npm can read either: then it says nothing of modules.
-    return false
+    // None, or not one that npm can read either: then it says nothing.
+    return {}
   }
 }
 

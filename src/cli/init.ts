@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { EXIT, say } from './exit-code.ts'
-import { isModuleProject, supportFiles } from './init-project.ts'
+import { dependsOn, isModuleProject, supportFiles } from './init-project.ts'
 import { templateFiles } from './init-templates.ts'
 
 /**
@@ -33,9 +33,12 @@ function nextSteps(folder: string): string {
   const steps: [string, string][] = []
   const from = relative(process.cwd(), folder)
   if (from !== '') steps.push([`cd ${from}`, ''])
-  if (!existsSync(join(folder, 'node_modules', 'polyport'))) steps.push(['npm install', 'bring the packages'])
+  if (!existsSync(join(folder, 'node_modules', 'polyport')))
+    steps.push([dependsOn(folder, 'polyport') ? 'npm install' : 'npm install polyport', 'bring the packages'])
+  if (!dependsOn(folder, '@types/node')) steps.push(['npm install --save-dev typescript @types/node', 'for editors and tsc'])
   if (!isModuleProject(folder)) steps.push(['npm pkg set type=module', 'for handlers outside protocols/'])
   steps.push(['npx polyport check', 'look for mistakes'])
   steps.push(['npx polyport start', 'serve; Ctrl-C stops it'])
-  return ['Next:', ...steps.map(([command, why]) => (why === '' ? `  ${command}` : `  ${command.padEnd(24)}# ${why}`))].join('\n')
+  const width = Math.max(...steps.map(([command]) => command.length))
+  return ['Next:', ...steps.map(([command, why]) => (why === '' ? `  ${command}` : `  ${command.padEnd(width)}  # ${why}`))].join('\n')
 }
