@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import { join } from 'node:path'
@@ -13,6 +13,14 @@ import type { DaemonStatus } from '../src/admin/status.ts'
 const ROOT = new URL('..', import.meta.url).pathname
 const FOLDER = join(ROOT, 'test', '.tmp')
 
+export interface DaemonOptions {
+  readonly files?: Record<string, string>
+  readonly args?: readonly string[]
+  readonly env?: Record<string, string>
+  /** Run as this user. */
+  readonly uid?: number
+}
+
 /** A daemon as users run it: `polyport start` in a process of its own, in a folder of its own. Stopped when the test ends. */
 export class DaemonProcess {
   readonly dir: string
@@ -22,12 +30,13 @@ export class DaemonProcess {
   #waiters: { pattern: RegExp; resolve: (line: string) => void }[] = []
   #exit: Promise<number | null>
 
-  private constructor(dir: string, args: readonly string[], environment: Record<string, string>) {
+  private constructor(dir: string, options: DaemonOptions) {
     this.dir = dir
     const bin = join(ROOT, 'dist', 'bin.js')
-    this.child = spawn(process.execPath, [bin, 'start', '-c', join(dir, 'config.json'), ...args], {
+    this.child = spawn(process.execPath, [bin, 'start', '-c', join(dir, 'config.json'), ...(options.args ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...environment },
+      env: { ...process.env, ...options.env },
+      ...(options.uid !== undefined && { uid: options.uid }),
     })
     this.#exit = once(this.child, 'exit').then(([code]) => code as number | null)
     for (const stream of [this.child.stdout, this.child.stderr]) {
@@ -40,11 +49,7 @@ export class DaemonProcess {
    * Writes the config and the handler files (by name, `polyport` to be imported as users do) and starts. The `runtimeDir` is
    * in the same folder.
    */
-  static async start(
-    t: TestContext,
-    config: object,
-    options: { files?: Record<string, string>; args?: readonly string[]; env?: Record<string, string> } = {},
-  ): Promise<DaemonProcess> {
+  static async start(t: TestContext, config: object, options: DaemonOptions = {}): Promise<DaemonProcess> {
     const daemon = DaemonProcess.spawn(t, config, options)
     const failed = daemon.exited.then((code) => {
       throw new Error(`The daemon ended with ${code}:\n${daemon.lines.join('\n')}`)
@@ -55,16 +60,13 @@ export class DaemonProcess {
   }
 
   /** The same without waiting for it to be ready. */
-  static spawn(
-    t: TestContext,
-    config: object,
-    options: { files?: Record<string, string>; args?: readonly string[]; env?: Record<string, string> } = {},
-  ): DaemonProcess {
+  static spawn(t: TestContext, config: object, options: DaemonOptions = {}): DaemonProcess {
     mkdirSync(FOLDER, { recursive: true })
     const dir = mkdtempSync(join(FOLDER, 'd-'))
     for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(dir, name), text)
     writeFileSync(join(dir, 'config.json'), JSON.stringify({ runtimeDir: './run', ...config }))
-    const daemon = new DaemonProcess(dir, options.args ?? [], options.env ?? {})
+    if (options.uid !== undefined) chmodSync(dir, 0o777)
+    const daemon = new DaemonProcess(dir, options)
     t.after(async () => {
       if (daemon.child.exitCode === null && daemon.child.signalCode === null) daemon.child.kill('SIGKILL')
       await daemon.exited

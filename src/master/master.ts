@@ -194,7 +194,7 @@ export class Master {
 
   #receive(slot: Slot, message: ToMaster): void {
     if (message.type === 'loaded' && this.#state === 'ready') void this.#openOn(slot)
-    else if (message.type === 'ready') this.#ready()
+    else if (message.type === 'ready') this.#ready(slot)
     else if (message.type === 'failed') this.#onFailure?.(new Error(message.message))
     else if (message.type === 'taken') this.#dealer?.taken(message.id)
     else if (message.type === 'accepted') this.#balance?.accepted(slot, message.port, message.connections)
@@ -202,7 +202,8 @@ export class Master {
     else if (message.type === 'stop') void this.stop()
   }
 
-  #ready(): void {
+  #ready(slot: Slot): void {
+    if (this.#state === 'ready') this.#log.info({ worker: slot.index, pid: slot.pid }, 'Worker ready')
     this.#dealer?.ready()
     if (this.#slots.every((slot) => slot.isReady)) this.#onReady?.()
   }
