@@ -25,16 +25,19 @@ export interface Shape {
   readonly runtimeDir: string | undefined
 }
 
+// zod's own words are not used, and finding them fails for a value with an odd member "constructor".
+const NO_WORDS = { error: () => '' }
+
 /**
  * Holds a value against the schema.
  * @param sources where variables were filled in: a number or boolean that one `${…}` gave as text is turned into one
  */
 export function checkShape(input: unknown, sources: Sources): Shape {
   let value = input
-  let result = ConfigSchema.safeParse(value)
+  let result = ConfigSchema.safeParse(value, NO_WORDS)
   if (!result.success && sources.size > 0) {
     value = convert(value, result.error.issues, sources)
-    result = ConfigSchema.safeParse(value)
+    result = ConfigSchema.safeParse(value, NO_WORDS)
   }
   const issues = result.success ? [] : result.error.issues
   const known = withoutUnknownKeys(value, issues)
@@ -44,12 +47,12 @@ export function checkShape(input: unknown, sources: Sources): Shape {
     findings: findingsOf(issues, withSources(value, sources)),
     ports: list(at(known, ['ports'])).flatMap((given, index) => shaped(ConfigSchema.shape.ports.element, given, ['ports', index])),
     admin: shaped(ConfigSchema.shape.admin.unwrap(), at(known, ['admin']), ['admin'])[0],
-    runtimeDir: ConfigSchema.shape.runtimeDir.safeParse(at(known, ['runtimeDir'])).data,
+    runtimeDir: ConfigSchema.shape.runtimeDir.safeParse(at(known, ['runtimeDir']), NO_WORDS).data,
   }
 }
 
 function shaped<T>(schema: z.ZodType<T>, given: unknown, path: Path): Shaped<T>[] {
-  const result = schema.safeParse(given)
+  const result = schema.safeParse(given, NO_WORDS)
   return result.success ? [{ path, given, value: result.data }] : []
 }
 

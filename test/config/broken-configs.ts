@@ -40,6 +40,7 @@ export const BROKEN: readonly (readonly [name: string, text: string, ...expected
     top('"constructor": 3'),
     '1:69: constructor: unknown key "constructor", expected one of "$schema", "name", "workers", "dispatch", "runtimeDir", "dataDir", "maxWaitSeconds", "serverHeader", "log", "admin", "ports", "tables"',
   ],
+  ['a member that is no constructor', '{ "ports": { "constructor": { "name": { "toString": 1 } } } }', '1:12: ports: expected a list [ … ], found an object'],
   [
     'too deep',
     `{ "a": ${'['.repeat(200)}${']'.repeat(200)} }`,
