@@ -1,5 +1,8 @@
 import type { Config, PortConfig } from '../config/schema.ts'
 
+// In a project of its own npx finds the program; in this repository it has to be named.
+const COMMAND = import.meta.url.includes('/node_modules/') ? 'npx polyport' : 'node dist/bin.js'
+
 /** The table that a start prints: every port with a line to try it by. */
 export function startupTable(config: Config, addresses: ReadonlyMap<string, string>, admin: string | undefined): string {
   const rows = config.ports.flatMap((port) => rowsOf(port, addresses.get(port.name) ?? ''))
@@ -13,7 +16,7 @@ export function startupTable(config: Config, addresses: ReadonlyMap<string, stri
 function rowsOf(port: PortConfig, address: string): string[][] {
   const rows = [[port.name, port.protocol, address, port.path === undefined ? tryAddress(port, address) : tryPath(port)]]
   if (port.websocket !== undefined && port.path === undefined) {
-    rows.push(['', 'websocket', `${address}${port.websocket.path}`, `npx polyport connect ws://${reachable(address)}${port.websocket.path}`])
+    rows.push(['', 'websocket', `${address}${port.websocket.path}`, `${COMMAND} connect ws://${reachable(address)}${port.websocket.path}`])
   }
   return rows
 }
@@ -25,7 +28,7 @@ function tryAddress(port: PortConfig, address: string): string {
   const number = target.slice(colon + 1)
   if (port.protocol === 'udp') return `echo hi | nc -u -w1 ${host} ${number}`
   if (port.protocol === 'http') return `curl http://${target}/`
-  if (port.protocol === 'websocket') return `npx polyport connect ws://${target}/`
+  if (port.protocol === 'websocket') return `${COMMAND} connect ws://${target}/`
   return port.protocol === 'tcp' && port.framing?.type === 'eof' ? `telnet ${host} ${number}` : `nc ${host} ${number}`
 }
 

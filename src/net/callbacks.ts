@@ -1,5 +1,6 @@
 import type { CloseReason } from '../contracts/close-reason.ts'
-import type { ConnectionCallbacks, SocketConnection } from './connection.ts'
+import type { SocketConnection } from './connection.ts'
+import type { ConnectionCallbacks } from './connection-context.ts'
 import type { Port } from './port.ts'
 import type { Wire } from './wire.ts'
 

@@ -1,36 +1,11 @@
 import type { Socket } from 'node:net'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
-import type { Connections } from './connections.ts'
-import { type Outbox, SCRATCH_BYTES } from './outbox.ts'
+import type { ConnectionContext, Link } from './connection-context.ts'
+import { MessageQueue } from './message-queue.ts'
+import { SCRATCH_BYTES } from './outbox.ts'
 import { PausedBy } from './paused-by.ts'
-import type { Port } from './port.ts'
 import type { Wire } from './wire.ts'
-
-// An async handler may fall this many messages behind before its client is no longer read: enough to keep it busy.
-const QUEUE_LENGTH = 16
-
-/** What all connections of a listener share. */
-export interface ConnectionContext {
-  readonly port: Port
-  readonly wire: Wire
-  readonly outbox: Outbox
-  readonly connections: Connections
-  readonly callbacks: ConnectionCallbacks
-}
-
-/** The handler's callbacks, guarded and counted. A promise that comes back never rejects. */
-export interface ConnectionCallbacks {
-  receive(connection: SocketConnection, message: string | Buffer): Promise<void> | undefined
-  drained(connection: SocketConnection): void
-  closed(connection: SocketConnection, reason: CloseReason): Promise<void> | undefined
-}
-
-/** The socket of a connection, or what speaks its protocol on it. */
-export interface Link {
-  pause(): void
-  resume(): void
-}
 
 /** A connection of this worker. Hot path: no closure, emitter or promise per message unless the handler returns a promise. */
 export class SocketConnection implements Connection {
@@ -52,9 +27,8 @@ export class SocketConnection implements Connection {
   #more: Uint8Array[] | null = null
   #waitingBytes = 0
   #isScheduled = false
-  // Messages that wait for a promise of the handler.
-  #queue: (string | Buffer)[] | null = null
-  #isBusy = false
+  // Made when a callback first returns a promise.
+  #queue: MessageQueue | null = null
   #pausedBy = 0
   #hasEnded = false
   #isClosed = false
@@ -185,10 +159,8 @@ export class SocketConnection implements Connection {
     if (!this.isOpen) return
     const { port, callbacks } = this.#context
     port.counters.messagesIn++
-    if (this.#isBusy) {
-      this.#queue ??= []
-      this.#queue.push(message)
-      if (this.#queue.length >= QUEUE_LENGTH) this.#pause(PausedBy.queue)
+    if (this.#queue?.isBusy === true) {
+      if (this.#queue.add(message)) this.#pause(PausedBy.queue)
       return
     }
     const promise = callbacks.receive(this, message)
@@ -232,7 +204,7 @@ export class SocketConnection implements Connection {
   /** The client has sent all that it will send. */
   onPeerEnd(): void {
     this.#hasEnded = true
-    if (!this.#isBusy) this.end('client')
+    if (this.#queue?.isBusy !== true) this.end('client')
   }
 
   /** Closes in good order: what was sent leaves first. */
@@ -255,7 +227,7 @@ export class SocketConnection implements Connection {
     this.#isClosed = true
     if (this.isOpen) this.#shut('client')
     this.#context.port.released(this.socket, this.#reason ?? 'client')
-    if (!this.#isBusy) this.#closed()
+    if (this.#queue?.isBusy !== true) this.#closed()
   }
 
   #closed(): void {
@@ -294,17 +266,8 @@ export class SocketConnection implements Connection {
   }
 
   async #work(promise: Promise<void>): Promise<void> {
-    const { callbacks } = this.#context
-    this.#isBusy = true
-    await promise
-    let queue = this.#queue
-    while (queue !== null) {
-      this.#queue = null
-      for (const message of queue) await callbacks.receive(this, message)
-      this.#resume(PausedBy.queue)
-      queue = this.#queue
-    }
-    this.#isBusy = false
+    this.#queue ??= new MessageQueue()
+    await this.#queue.work(promise, this, this.#context.callbacks, () => this.#resume(PausedBy.queue))
     if (this.#hasEnded) this.end('client')
     if (this.#isClosed) this.#closed()
   }
