@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import http from 'node:http'
+import { test } from 'node:test'
+import { WebSocket } from 'ws'
+import { Client, childrenOf, DaemonProcess } from '../daemon-process.ts'
+import { FILES, PORTS } from './handlers.ts'
+import { eventually } from './process-figures.ts'
+
+const STOP_LIMIT_MS = 2000
+
+function get(options: http.RequestOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = http.get({ agent: false, ...options }, (response) => response.resume().on('end', () => resolve(response.statusCode ?? 0)))
+    request.on('error', reject)
+  })
+}
+
+async function messagesIn(daemon: DaemonProcess, port: string): Promise<number> {
+  return Number(new RegExp(`polyport_messages_received_total\\{port="${port}"\\} (\\d+)`).exec(await daemon.metrics())?.[1])
+}
+
+test('a stop answers the 50 requests that are in flight', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
+  const where = await daemon.address('http')
+  const answers = Array.from({ length: 50 }, () => get({ ...where, path: '/wait?300' }))
+  while ((await messagesIn(daemon, 'http')) < 50);
+
+  assert.equal(await daemon.stop(), 0)
+  assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]))
+})
+
+test('idle clients do not hold a stop up', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
+  const telnet = await Client.open(await daemon.address('tcp'))
+  const kept = await Client.open(await daemon.address('http'))
+  kept.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await kept.until('hello')
+  const chat = await daemon.address('ws')
+  const webSocket = new WebSocket(`ws://${chat.host}:${chat.port}`)
+  await once(webSocket, 'open')
+  const closeCode = once(webSocket, 'close')
+
+  const start = performance.now()
+  assert.equal(await daemon.stop(), 0)
+  const stopMs = performance.now() - start
+
+  t.diagnostic(`stopped in ${stopMs.toFixed(0)} ms`)
+  assert.ok(stopMs < STOP_LIMIT_MS, `the stop took ${stopMs} ms`)
+  assert.equal((await closeCode)[0], 1001)
+  await Promise.all([telnet.closed, kept.closed])
+})
+
+test('a second SIGINT ends at once what the first one waits for', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
+  const workers = childrenOf(daemon.pid)
+  const request = get({ ...(await daemon.address('http')), path: '/wait?60000' }).catch(() => 0)
+  while ((await messagesIn(daemon, 'http')) < 1);
+  daemon.child.kill('SIGINT')
+  await daemon.line(/"msg":"Stopping"/)
+
+  const start = performance.now()
+  daemon.child.kill('SIGINT')
+  const code = await daemon.exited
+  const endMs = performance.now() - start
+
+  assert.ok(endMs < 1000, `it took ${endMs} ms`)
+  assert.notEqual(code, 0)
+  assert.equal(await request, 0)
+  await eventually('no worker is left', () => workers.every((pid) => !existsSync(`/proc/${pid}`)))
+})
