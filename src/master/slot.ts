@@ -9,6 +9,9 @@ import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
 
 const PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
+// What a start-up allocates mostly stays, from which V8 concludes that the same places of node's own code, process.nextTick
+// above all, should allocate in the old generation. Under load that costs an http request a quarter more (measured on Node 26).
+const V8_FLAGS = ['--no-allocation-site-pretenuring']
 // A worker that lived this long did not die of its start: the next one begins at once.
 const STEADY_MS = 5000
 const FIRST_DELAY_MS = 100
@@ -109,7 +112,7 @@ export class Slot {
     this.state = 'starting'
     this.owner = this.#parts.nextOwner()
     this.startedAt = Date.now()
-    const child = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: process.execArgv })
+    const child = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [...process.execArgv, ...V8_FLAGS] })
     this.#child = child
     child.on('error', (error) => log.error({ err: error, worker: this.index }, 'Worker process failed'))
     child.on('message', (message: ToMaster) => this.#receive(message))

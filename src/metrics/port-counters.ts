@@ -42,7 +42,7 @@ export class PortCounters {
   dropped = 0
   errors = 0
   readonly handler: Histogram = new Histogram()
-  readonly requests: Record<string, number> = {}
+  readonly #requests = new Map<string, number[]>()
   readonly requestDuration: Histogram = new Histogram()
 
   refuse(reason: CloseReason): void {
@@ -51,6 +51,20 @@ export class PortCounters {
 
   close(reason: CloseReason): void {
     this.closed[reason] = (this.closed[reason] ?? 0) + 1
+  }
+
+  /** An http request was answered. No string is built per request. @param method one of a bounded set */
+  request(method: string, status: number): void {
+    let classes = this.#requests.get(method)
+    if (classes === undefined) this.#requests.set(method, (classes = [0, 0, 0, 0, 0, 0]))
+    const index = Math.floor(status / 100)
+    classes[index] = (classes[index] ?? 0) + 1
+  }
+
+  #requestReport(): Record<string, number> {
+    const report: Record<string, number> = {}
+    for (const [method, classes] of this.#requests) for (const [index, count] of classes.entries()) if (count > 0) report[`${method} ${index}xx`] = count
+    return report
   }
 
   report(port: { name: string; protocol: Protocol }): PortReport {
@@ -69,7 +83,7 @@ export class PortCounters {
       dropped: this.dropped,
       errors: this.errors,
       handlerSeconds: this.handler.report(),
-      ...(http && { requests: this.requests, requestSeconds: this.requestDuration.report() }),
+      ...(http && { requests: this.#requestReport(), requestSeconds: this.requestDuration.report() }),
     }
   }
 }

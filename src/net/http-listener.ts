@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { HttpRequests } from './http-requests.ts'
 import type { Listener } from './listener.ts'
-import { type StreamHandle, socketFromHandle } from './node-internals.ts'
+import { measuredResponseClass, type StreamHandle, socketFromHandle } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
@@ -29,10 +29,11 @@ export class HttpListener implements Listener {
     this.#onSocketClose = function () {
       const failure = failures.get(this)
       port.released(this, failure === undefined ? 'client' : reasonOf(failure))
+      requests.socketClosed(this)
     }
     // Other upgrades are answered as the plain requests that they also are (Upgrade: h2c, say).
     const shouldUpgradeCallback = (request: IncomingMessage): boolean => upgrade?.wants(request) === true
-    this.#server = createServer({ shouldUpgradeCallback } as object, requests.onRequest)
+    this.#server = createServer({ shouldUpgradeCallback, ServerResponse: measuredResponseClass() } as object, requests.onRequest as never)
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head))
     // Starts what watches the header and request timeouts: this server never listens by itself.
     this.#server.emit('listening')

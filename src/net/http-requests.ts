@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { HttpHandler } from '../contracts/handlers.ts'
+import type { MeasuredResponse, ResponseObserver } from './node-internals.ts'
 import type { Port } from './port.ts'
 
 /** Serves files before the handler is asked: calls `next` for what it does not have. */
@@ -9,19 +10,13 @@ export type StaticFiles = (request: IncomingMessage, response: ServerResponse, n
 // RFC 9110 section 9 and RFC 5789. Anything else is counted as OTHER: a label must not come from a client.
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
 
-/** What a response carries of ours. A map beside would keep young garbage alive: measured at a third of the cost of a request. */
-interface PolyportResponse extends ServerResponse {
-  polyport: HttpRequests
-  polyportStart: number
-}
-
 /** The socket knows its response: a stop makes that one the last. */
 interface PolyportSocket extends Socket {
-  polyportResponse?: ServerResponse
+  polyportResponse?: MeasuredResponse
 }
 
 /** The requests of an http port → the handler; or, on a websocket port, their refusal. */
-export class HttpRequests {
+export class HttpRequests implements ResponseObserver {
   readonly #port: Port
   readonly #staticFiles: StaticFiles | undefined
   readonly #serverHeader: string | undefined
@@ -33,13 +28,11 @@ export class HttpRequests {
     this.#serverHeader = parts.serverHeader
   }
 
-  readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+  readonly onRequest = (request: IncomingMessage, response: MeasuredResponse): void => {
     const start = performance.now()
-    const ours = response as PolyportResponse
-    ours.polyport = this
-    ours.polyportStart = start
+    response.observer = this
+    response.startedAt = start
     ;(request.socket as PolyportSocket).polyportResponse = response
-    response.on('close', onResponseClose)
     if (this.#isStopping) response.shouldKeepAlive = false
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
     this.#port.counters.messagesIn++
@@ -57,14 +50,20 @@ export class HttpRequests {
     }
   }
 
-  /** @internal */
-  finished(response: PolyportResponse): void {
+  /** The connection has closed: a response that was not finished is counted too. */
+  socketClosed(socket: Socket): void {
+    const { polyportResponse: response } = socket as PolyportSocket
+    if (response?.observer !== undefined) this.responded(response)
+  }
+
+  /** A response has left, or broken off. */
+  responded(response: MeasuredResponse): void {
+    response.observer = undefined
     const { counters } = this.#port
     counters.messagesOut++
-    counters.requestDuration.observeMs(performance.now() - response.polyportStart)
+    counters.requestDuration.observeMs(performance.now() - response.startedAt)
     const method = response.req.method ?? 'GET'
-    const key = `${METHODS.has(method) ? method : 'OTHER'} ${Math.floor(response.statusCode / 100)}xx`
-    counters.requests[key] = (counters.requests[key] ?? 0) + 1
+    counters.request(METHODS.has(method) ? method : 'OTHER', response.statusCode)
   }
 
   #handle(request: IncomingMessage, response: ServerResponse, start: number): void {
@@ -101,9 +100,4 @@ function answerFailure(response: ServerResponse): void {
 function refusePlain(response: ServerResponse): void {
   response.writeHead(426, { Upgrade: 'websocket', Connection: 'Upgrade', 'Content-Type': 'text/plain; charset=utf-8' })
   response.end('This port speaks WebSocket\n')
-}
-
-function onResponseClose(this: ServerResponse): void {
-  const response = this as PolyportResponse
-  response.polyport.finished(response)
 }

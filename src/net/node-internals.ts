@@ -1,4 +1,6 @@
 import dgram from 'node:dgram'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import net from 'node:net'
 
 /**
@@ -109,4 +111,27 @@ export function receiveOn(handle: DatagramHandle, options: dgram.SocketOptions):
       resolve(socket)
     })
   })
+}
+
+/** Who is told that a response has left. */
+export interface ResponseObserver {
+  responded(response: MeasuredResponse): void
+}
+
+/** A response that tells when it has left. Node calls `detachSocket` then, once: a 'close' listener would cost each request twice as much. */
+export type MeasuredResponse = ServerResponse & { observer: ResponseObserver | undefined; startedAt: number }
+
+/** The class of responses for `http.createServer`. Made on demand: node:http costs a worker without http ports megabytes. */
+export function measuredResponseClass(): typeof ServerResponse<IncomingMessage> {
+  const { ServerResponse: Base } = createRequire(import.meta.url)('node:http') as typeof import('node:http')
+  return class extends Base {
+    observer: ResponseObserver | undefined = undefined
+    startedAt = 0
+
+    // Not in the documentation, though in the types: the opposite of assignSocket().
+    override detachSocket(socket: net.Socket): void {
+      super.detachSocket(socket)
+      this.observer?.responded(this as unknown as MeasuredResponse)
+    }
+  } as unknown as typeof ServerResponse<IncomingMessage>
 }

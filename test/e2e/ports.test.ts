@@ -103,6 +103,7 @@ test('tcp with eof, length, raw and custom framing', async (t) => {
   long.write('12345678\r\n123456789\r\n')
   await long.closed
   assert.equal(long.text, '12345678\r\n')
+  await daemon.line(/"reason":"frame_too_long","msg":"Connection closed"/)
   assert.match(await daemon.metrics(), /polyport_connections_closed_total\{port="short",reason="frame_too_long"\} 1/)
 })
 
@@ -179,6 +180,7 @@ test('websocket alone: refusals, subprotocol, too long a message', async (t) => 
   chosen.send('x'.repeat(1001))
   const [code] = await once(chosen, 'close')
   assert.equal(code, 1009)
+  await daemon.line(/"reason":"frame_too_long","msg":"Connection closed"/)
   const metrics = await daemon.metrics()
   assert.match(metrics, /polyport_connections_closed_total\{port="chat",reason="frame_too_long"\} 1/)
   assert.match(metrics, /polyport_connections_refused_total\{port="chat",reason="denied"\} 3/)
