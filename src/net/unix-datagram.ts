@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { BindError } from '../errors.ts'
 
@@ -12,10 +13,12 @@ interface UnixDatagramSocket extends EventEmitter {
 /** The part of a dgram.Socket that a udp port uses, over a unix datagram socket. Addresses are paths, ports are 0. */
 export class UnixDatagram extends EventEmitter {
   readonly #socket: UnixDatagramSocket
+  readonly #path: string
 
   /** @throws BindError when the optional package is not installed or the path cannot be bound */
   constructor(path: string, from: string) {
     super()
+    this.#path = path
     this.#socket = load(from).createSocket('unix_dgram', (packet: Buffer, info: { path?: string }) => {
       this.emit('message', packet, { address: info.path ?? '', port: 0 })
     })
@@ -38,8 +41,10 @@ export class UnixDatagram extends EventEmitter {
     })
   }
 
+  /** Also removes the path: the package leaves it. */
   close(): void {
     this.#socket.close()
+    rmSync(this.#path, { force: true })
   }
 }
 

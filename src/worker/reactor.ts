@@ -11,10 +11,12 @@ import { acceptOn, type DatagramHandle, receiveOn, type StreamHandle } from '../
 import { Outbox } from '../net/outbox.ts'
 import { Port } from '../net/port.ts'
 import { UnixDatagram } from '../net/unix-datagram.ts'
+import { applyOwnership } from '../net/unix-path.ts'
 import { createListener } from './create-listener.ts'
+import { lowestFree, reservedFrom } from './descriptor-limit.ts'
 import type { LoadedPort } from './loaded-port.ts'
 
-// How long accept(2) rests when the process has no descriptor left: some must be closed first, trying at once cannot help.
+// How long accept(2) rests when descriptors run out: some must be closed first, trying at once cannot help.
 const ACCEPT_REST_MS = 100
 
 /** One configured port of this worker. */
@@ -25,6 +27,8 @@ interface Entry {
   listener: Listener | undefined
   /** The worker's copy of the listening socket. */
   handle: StreamHandle | undefined
+  /** Runs while descriptors are short: asks for another copy. */
+  rest: NodeJS.Timeout | undefined
 }
 
 /** Opens one listener per configured port and sends each one's events to its handler. */
@@ -32,6 +36,8 @@ export class Reactor {
   readonly #entries = new Map<string, Entry>()
   readonly #config: Config
   readonly #onAccepted: (port: string, connections: number) => void
+  readonly #onRested: ((port: string) => void) | undefined
+  readonly #reservedFrom = reservedFrom()
 
   constructor(parts: {
     config: Config
@@ -39,9 +45,12 @@ export class Reactor {
     daemon: Daemon
     connections: Connections
     onAccepted: (port: string, connections: number) => void
+    /** Asks for the port to be opened again, if there is somebody to ask: its listening socket was let go of, as descriptors ran out. */
+    onRested: ((port: string) => void) | undefined
   }) {
     this.#config = parts.config
     this.#onAccepted = parts.onAccepted
+    this.#onRested = parts.onRested
     const outbox = new Outbox()
     for (const loaded of parts.loaded) {
       const { config, handler } = loaded
@@ -61,7 +70,7 @@ export class Reactor {
             })
       const listener = createListener({ loaded, port, upgradePort, outbox, connections: parts.connections, serverHeader: parts.config.serverHeader })
       const ports = upgradePort === undefined ? [port] : [port, upgradePort]
-      this.#entries.set(config.name, { config, ports, listener, handle: undefined })
+      this.#entries.set(config.name, { config, ports, listener, handle: undefined, rest: undefined })
     }
   }
 
@@ -100,17 +109,26 @@ export class Reactor {
           ? new UnixDatagram(address, this.#config.file)
           : await receiveOn(handle as DatagramHandle, { type: address.startsWith('[') ? 'udp6' : 'udp4', lookup: lookupLiteral as never })
       entry.listener = new DatagramListener(port, socket)
+      if (handle === undefined) await applyOwnership(address, entry.config)
       return
     }
     if (handle === undefined) return
     this.#release(entry)
     entry.handle = handle as StreamHandle
+    if (entry.rest !== undefined) {
+      if (lowestFree() >= this.#reservedFrom) return this.#rest(entry)
+      ;(entry.ports[0] as Port).log.info('Accepting again')
+    }
+    clearInterval(entry.rest)
+    entry.rest = undefined
     this.#accept(entry, entry.handle)
   }
 
   /** Takes a connection that the master has accepted. */
   adopt(name: string, client: StreamHandle): void {
-    this.#entry(name).listener?.adopt?.(client)
+    const entry = this.#entry(name)
+    if (this.#isReserved(client)) this.#refuse(entry, client)
+    else entry.listener?.adopt?.(client)
   }
 
   /** Accepts nothing more on this port until it is opened again. */
@@ -131,6 +149,7 @@ export class Reactor {
     const entries = [...this.#entries.values()]
     for (const entry of entries) {
       this.#release(entry)
+      clearInterval(entry.rest)
       entry.listener?.stop()
     }
     const ports = entries.flatMap((entry) => entry.ports)
@@ -157,15 +176,42 @@ export class Reactor {
     const status = acceptOn(
       handle,
       (client) => {
+        const isReserved = this.#isReserved(client)
+        if (isReserved && this.#onRested === undefined) return this.#refuse(entry, client)
         listener?.adopt?.(client)
         this.#onAccepted(config.name, port.sockets.size)
+        if (isReserved) this.#rest(entry)
       },
       (errno) => {
         port.refused('error')
-        port.log.warn({ errno }, `Cannot accept a connection: resting ${ACCEPT_REST_MS} ms`)
+        port.log.warn({ errno }, 'Cannot accept a connection')
+        this.#rest(entry)
       },
     )
     if (status !== 0) throw bindError(`port "${config.name}"`, port.address, status)
+  }
+
+  #isReserved(handle: StreamHandle): boolean {
+    return handle.fd >= this.#reservedFrom
+  }
+
+  /** Lets go of the listening socket: whoever connects waits in the kernel's queue, or meets another worker. */
+  #rest(entry: Entry): void {
+    const onRested = this.#onRested
+    if (onRested === undefined) return
+    const port = entry.ports[0] as Port
+    this.#release(entry)
+    port.counters.rests++
+    if (entry.rest !== undefined) return
+    port.log.warn({ connections: port.connections }, 'Out of descriptors: accepting no more until some are closed')
+    // Again and again: a message with a socket is lost when there is no descriptor for it.
+    entry.rest = setInterval(onRested, ACCEPT_REST_MS, entry.config.name)
+  }
+
+  /** There is no room for a connection that is already here, and nobody else to take it. */
+  #refuse(entry: Entry, client: StreamHandle): void {
+    client.close()
+    ;(entry.ports[0] as Port).refused('error')
   }
 
   #release(entry: Entry): void {

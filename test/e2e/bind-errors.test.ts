@@ -16,8 +16,7 @@ const FILES = {
 /** Starts, expects exit code 1 and one sentence that fits, with nothing left behind. */
 async function fails(t: Parameters<typeof DaemonProcess.spawn>[0], port: object, sentence: RegExp, prepare?: (dir: string) => void): Promise<void> {
   const free = { name: 'free', protocol: 'tcp', path: './free.sock', handler: './echo.js' }
-  const daemon = DaemonProcess.spawn(t, { ports: [free, { name: 'p', ...port }] }, { files: FILES })
-  prepare?.(daemon.dir)
+  const daemon = DaemonProcess.spawn(t, { ports: [free, { name: 'p', ...port }] }, { files: FILES, ...(prepare && { prepare }) })
   assert.equal(await daemon.exited, 1)
   const said = daemon.lines.filter((line) => line.includes('Cannot open'))
   assert.equal(said.length, 1, daemon.lines.join('\n'))
