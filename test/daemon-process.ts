@@ -17,8 +17,12 @@ export interface DaemonOptions {
   readonly files?: Record<string, string>
   readonly args?: readonly string[]
   readonly env?: Record<string, string>
+  /** Called with the daemon's folder before it starts. */
+  readonly prepare?: (dir: string) => void
   /** Run as this user. */
   readonly uid?: number
+  /** At most so many open files in each of its processes. */
+  readonly maxDescriptors?: number
 }
 
 /** A daemon as users run it: `polyport start` in a process of its own, in a folder of its own. Stopped when the test ends. */
@@ -33,7 +37,9 @@ export class DaemonProcess {
   private constructor(dir: string, options: DaemonOptions) {
     this.dir = dir
     const bin = join(ROOT, 'dist', 'bin.js')
-    this.child = spawn(process.execPath, [bin, 'start', '-c', join(dir, 'config.json'), ...(options.args ?? [])], {
+    const command = [process.execPath, bin, 'start', '-c', join(dir, 'config.json'), ...(options.args ?? [])]
+    const limit = options.maxDescriptors === undefined ? '' : `ulimit -n ${options.maxDescriptors}; `
+    this.child = spawn('/bin/sh', ['-c', `${limit}exec "$0" "$@"`, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
       ...(options.uid !== undefined && { uid: options.uid }),
@@ -66,6 +72,7 @@ export class DaemonProcess {
     for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(dir, name), text)
     writeFileSync(join(dir, 'config.json'), JSON.stringify({ runtimeDir: './run', ...config }))
     if (options.uid !== undefined) chmodSync(dir, 0o777)
+    options.prepare?.(dir)
     const daemon = new DaemonProcess(dir, options)
     t.after(async () => {
       if (daemon.child.exitCode === null && daemon.child.signalCode === null) daemon.child.kill('SIGKILL')
@@ -150,7 +157,9 @@ export class Client {
       this.#check()
     })
     this.socket.on('error', () => {})
-    this.closed = once(this.socket, 'close').then(() => {
+    // Not once(): that rejects when the connection is reset.
+    this.closed = new Promise((resolve) => this.socket.on('close', () => resolve()))
+    void this.closed.then(() => {
       this.#isClosed = true
       this.#check()
     })

@@ -45,6 +45,8 @@ export type ToMaster =
   | { readonly type: 'taken'; readonly id: number }
   /** The port now holds this many connections of its listening socket. */
   | { readonly type: 'accepted'; readonly port: string; readonly connections: number }
+  /** Descriptors ran out and the port has let go of its listening socket: to be answered with `listen`. */
+  | { readonly type: 'rested'; readonly port: string }
   | { readonly type: 'report'; readonly id?: number; readonly report: WorkerReport }
   /** A handler asked for it. */
   | { readonly type: 'stop' }

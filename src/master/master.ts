@@ -145,9 +145,7 @@ export class Master {
       for (const socket of this.#sockets.all)
         this.#dealer.open(socket, (errno) => this.#log.warn({ errno, port: socket.config.name }, 'Cannot accept a connection'))
     } else if (this.#slots.length > 1) {
-      this.#balance = new Balance(this.#slots, (slot, port) => {
-        for (const socket of this.#sockets.all) if (socket.config.name === port) this.#give(slot, socket)
-      })
+      this.#balance = new Balance(this.#slots, (slot, port) => this.#reopen(slot, port))
     }
     for (const slot of this.#slots) await this.#openOn(slot)
     await ready
@@ -166,6 +164,12 @@ export class Master {
       this.#give(slot, socket)
     }
     slot.send({ type: 'opened' })
+  }
+
+  /** Gives a ready worker back a listening socket that it had let go of. */
+  #reopen(slot: Slot, port: string): void {
+    if (this.#state !== 'ready' || !slot.isReady) return
+    for (const socket of this.#sockets.all) if (socket.config.name === port) this.#give(slot, socket)
   }
 
   #give(slot: Slot, socket: ListeningSocket): void {
@@ -198,6 +202,7 @@ export class Master {
     else if (message.type === 'failed') this.#onFailure?.(new Error(message.message))
     else if (message.type === 'taken') this.#dealer?.taken(message.id)
     else if (message.type === 'accepted') this.#balance?.accepted(slot, message.port, message.connections)
+    else if (message.type === 'rested') this.#reopen(slot, message.port)
     else if (message.type === 'report') this.#reported(slot, message)
     else if (message.type === 'stop') void this.stop()
   }

@@ -13,6 +13,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   polyport_connections_accepted_total: { type: 'counter', help: 'Connections accepted.' },
   polyport_connections_refused_total: { type: 'counter', help: 'Connections refused, by reason.' },
   polyport_connections_closed_total: { type: 'counter', help: 'Connections that ended, by reason.' },
+  polyport_accept_rests_total: { type: 'counter', help: 'How often accepting rested for 100 ms as file descriptors ran out.' },
   polyport_messages_received_total: { type: 'counter', help: 'Messages, datagrams or requests received.' },
   polyport_messages_sent_total: { type: 'counter', help: 'Messages, datagrams or responses sent.' },
   polyport_bytes_received_total: { type: 'counter', help: 'Bytes received, framing included.' },

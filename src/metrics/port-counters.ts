@@ -19,6 +19,8 @@ export interface PortReport {
   readonly bytesOut: number
   /** Messages that were not sent because a send buffer was full. */
   readonly dropped: number
+  /** How often accepting rested as descriptors ran out. */
+  readonly rests: number
   /** Throws and rejections of the handler. */
   readonly errors: number
   /** Time in the handler's message callback, promises included. */
@@ -40,6 +42,7 @@ export class PortCounters {
   bytesIn = 0
   bytesOut = 0
   dropped = 0
+  rests = 0
   errors = 0
   readonly handler: Histogram = new Histogram()
   readonly #requests = new Map<string, number[]>()
@@ -81,6 +84,7 @@ export class PortCounters {
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
       dropped: this.dropped,
+      rests: this.rests,
       errors: this.errors,
       handlerSeconds: this.handler.report(),
       ...(http && { requests: this.#requestReport(), requestSeconds: this.requestDuration.report() }),

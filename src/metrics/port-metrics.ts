@@ -10,6 +10,7 @@ export function portMetrics(ports: readonly PortReport[]): MetricJson[] {
     perPort('polyport_connections_accepted_total', (port) => port.accepted),
     perReason('polyport_connections_refused_total', (port) => port.refused),
     perReason('polyport_connections_closed_total', (port) => port.closed),
+    perPort('polyport_accept_rests_total', (port) => port.rests),
     perPort('polyport_messages_received_total', (port) => port.messagesIn),
     perPort('polyport_messages_sent_total', (port) => port.messagesOut),
     perPort('polyport_bytes_received_total', (port) => port.bytesIn),

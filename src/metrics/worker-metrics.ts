@@ -7,6 +7,7 @@ export class WorkerMetrics {
   readonly #ports: () => readonly PortReport[]
   readonly #custom: () => Promise<readonly unknown[]>
   readonly #lag = new LoopLag()
+  #memory: WorkerReport['memory'] = { rss: 0, heapUsed: 0 }
 
   constructor(parts: { ports: () => readonly PortReport[]; custom: () => Promise<readonly unknown[]> }) {
     this.#ports = parts.ports
@@ -25,15 +26,24 @@ export class WorkerMetrics {
   async report(): Promise<WorkerReport> {
     // The only wait comes first: all else is of one moment.
     const custom = await this.#custom()
-    const { rss, heapUsed } = process.memoryUsage()
     const { user, system } = process.cpuUsage()
     return {
       pid: process.pid,
-      memory: { rss, heapUsed },
+      memory: this.#measureMemory(),
       cpu: { user: user / 1e6, system: system / 1e6 },
       loopLag: this.#lag.take(),
       ports: this.#ports(),
       custom,
     }
+  }
+
+  #measureMemory(): WorkerReport['memory'] {
+    try {
+      const { rss, heapUsed } = process.memoryUsage()
+      this.#memory = { rss, heapUsed }
+    } catch {
+      // It reads /proc, and no descriptor is left for that: the last figure stands.
+    }
+    return this.#memory
   }
 }

@@ -34,6 +34,7 @@ async function start(message: WorkerStart): Promise<void> {
     loaded,
     log,
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
+    onRested: (port) => tell({ type: 'rested', port }),
     onStop: async () => tell({ type: 'stop' }),
   })
   try {

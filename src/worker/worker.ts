@@ -22,6 +22,8 @@ export interface WorkerParts {
   readonly loaded: readonly LoadedPort[]
   readonly log: Logger
   readonly onAccepted: (port: string, connections: number) => void
+  /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
+  readonly onRested?: (port: string) => void
   /** A handler has called `daemon.stop()`. */
   readonly onStop: () => Promise<void>
 }
@@ -63,7 +65,7 @@ export class Worker {
       sendTo: (port, to, data) => this.#reactor.sendTo(port, to, data),
       stop: parts.onStop,
     })
-    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon: this.daemon, connections, onAccepted: parts.onAccepted })
+    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon: this.daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
     this.#metrics = new WorkerMetrics({ ports: () => this.#reactor.report(), custom: () => userMetrics.custom() })
   }
 
