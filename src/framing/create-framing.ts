@@ -21,6 +21,6 @@ export function createFraming(config: FramingConfig, custom?: Framing): Cutter {
       return new RawFraming()
     case 'custom':
       if (custom === undefined) throw new TypeError('Custom framing needs its module')
-      return new CustomFraming(custom, config.maxLength)
+      return new CustomFraming(custom, config)
   }
 }

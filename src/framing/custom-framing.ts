@@ -1,50 +1,83 @@
+import { inspect } from 'node:util'
 import type { Framing } from '../contracts/framing.ts'
 import { FrameError } from '../errors.ts'
 import { type Cutter, put, tooLong } from './frame-reader.ts'
 
-/** Framing by a module of the user's. What it throws ends the connection that it was asked about, and nothing else. */
+/**
+ * Framing by a module of the user's. What it throws, or returns wrongly, ends the connection that it was asked about and
+ * nothing else. Its `maxLength` is that of the frame: what a message is, only `decode` knows.
+ */
 export class CustomFraming implements Cutter {
   readonly maxLength: number
-  // Frames that it encodes have their own buffer: see encodeInto.
+  // Frames that it encodes have their own buffer: see encode.
   readonly overhead: number = 0
   readonly #framing: Framing
+  readonly #module: string
 
-  constructor(framing: Framing, maxLength: number) {
+  constructor(framing: Framing, options: { module: string; maxLength: number }) {
     this.#framing = framing
-    this.maxLength = maxLength
+    this.#module = options.module
+    this.maxLength = options.maxLength
   }
 
   frameLength(buffer: Buffer, start: number, end: number, scanned: number): number {
-    const length = guard('frameLength', () => this.#framing.frameLength(start === 0 ? buffer : buffer.subarray(start), scanned))
-    if (!Number.isInteger(length) || length < 0 || length > end - start) {
-      throw new FrameError('error', `frameLength() of the custom framing returned ${length}: expected 0, or a length up to ${end - start}`)
+    const available = end - start
+    const length = this.#ask(buffer, start, scanned)
+    if (!Number.isInteger(length) || length < 0 || length > available) {
+      throw this.#wrong('frameLength', length, `0, or a length up to the ${available} bytes that are there`)
     }
-    if (length > this.maxLength || (length === 0 && end - start > this.maxLength)) throw tooLong(this.maxLength)
+    if (length > this.maxLength || (length === 0 && available > this.maxLength)) throw tooLong(this.maxLength)
     return length
   }
 
   message(buffer: Buffer, start: number, length: number): Buffer {
     const frame = Buffer.allocUnsafe(length)
     buffer.copy(frame, 0, start, start + length)
-    const framing = this.#framing
-    return framing.decode === undefined ? frame : guard('decode', () => framing.decode?.(frame) ?? frame)
+    if (this.#framing.decode === undefined) return frame
+    const message = this.#decode(frame)
+    if (Buffer.isBuffer(message)) return message
+    throw this.#wrong('decode', message, 'a Buffer')
   }
 
+  /** @throws what the module's `encode` throws; TypeError when it returns no bytes */
   encode(message: string | Uint8Array): Uint8Array {
     const bytes = typeof message === 'string' ? Buffer.from(message) : Buffer.from(message.buffer, message.byteOffset, message.byteLength)
-    return this.#framing.encode?.(bytes) ?? bytes
+    if (this.#framing.encode === undefined) return bytes
+    const frame = this.#framing.encode(bytes)
+    if (frame instanceof Uint8Array) return frame
+    throw new TypeError(`encode() of "${this.#module}" returned ${short(frame)}: expected a Uint8Array`)
   }
 
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number {
     return put(target, offset, message, byteLength) - offset
   }
+
+  #ask(buffer: Buffer, start: number, scanned: number): number {
+    try {
+      return this.#framing.frameLength(start === 0 ? buffer : buffer.subarray(start), scanned)
+    } catch (error) {
+      throw this.#failed('frameLength', error)
+    }
+  }
+
+  #decode(frame: Buffer): unknown {
+    try {
+      return this.#framing.decode?.(frame)
+    } catch (error) {
+      throw this.#failed('decode', error)
+    }
+  }
+
+  #failed(method: string, error: unknown): FrameError {
+    return new FrameError('error', `${method}() of "${this.#module}" threw: ${error instanceof Error ? error.message : short(error)}`)
+  }
+
+  #wrong(method: string, returned: unknown, expected: string): FrameError {
+    return new FrameError('error', `${method}() of "${this.#module}" returned ${short(returned)}: expected ${expected}`)
+  }
 }
 
-function guard<T>(name: string, call: () => T): T {
-  try {
-    return call()
-  } catch (error) {
-    if (error instanceof FrameError) throw error
-    throw new FrameError('error', `${name}() of the custom framing threw: ${error instanceof Error ? error.message : String(error)}`)
-  }
+/** Any value on one line, whatever it is. */
+function short(value: unknown): string {
+  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 80, maxArrayLength: 8 })
 }

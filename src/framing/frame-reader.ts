@@ -33,11 +33,12 @@ const FIRST_PENDING_BYTES = 256
 
 /**
  * Cuts what a connection receives into messages. Owns only what straddles reads: nothing while no frame is cut in half. A
- * frame that arrives in a thousand pieces is linear work: the buffer doubles, and no byte is searched twice.
+ * frame that arrives in a thousand pieces is linear work: the buffer doubles, and no byte of it is searched twice.
  */
 export class FrameReader {
   #pending: Buffer | null = null
   #length = 0
+  // How many of the pending bytes have been searched.
   #scanned = 0
 
   /** Bytes received that are no whole frame yet. */
@@ -50,26 +51,42 @@ export class FrameReader {
    * @throws FrameError, after the good messages before the bad one
    */
   push(framing: Cutter, chunk: Buffer, length: number, sink: MessageSink): void {
-    if (this.#pending === null) {
-      const view = chunk.subarray(0, length)
-      this.#keep(view, this.#cut(framing, view, 0, length, sink), length)
-      return
+    const view = chunk.subarray(0, length)
+    const used = this.#length === 0 ? 0 : this.#complete(framing, view, sink)
+    if (this.#length === 0) this.#keep(view, this.#cut(framing, view, used, 0, sink))
+  }
+
+  /**
+   * Goes on with the frame that straddles reads. Takes about as much of the chunk as is pending at a time: where a frame
+   * ends nearby, the rest of the read is cut where it lies and not copied twice.
+   * @returns how many bytes of the chunk are done with: all of them while something is pending
+   */
+  #complete(framing: Cutter, chunk: Buffer, sink: MessageSink): number {
+    let used = 0
+    while (this.#length > 0 && used < chunk.length) {
+      const taken = Math.min(chunk.length - used, Math.max(FIRST_PENDING_BYTES, this.#length))
+      const pending = this.#append(framing, chunk, used, taken)
+      used += taken
+      const buffer = pending.subarray(0, this.#length)
+      const start = this.#cut(framing, buffer, 0, this.#scanned, sink)
+      if (start === 0) continue
+      const rest = this.#length - start
+      if (rest <= used) {
+        used -= rest
+        this.#length = 0
+      } else {
+        // A custom framing has looked ahead: it needed the chunk to see that a frame had ended before it.
+        pending.copyWithin(0, start, this.#length)
+        this.#length = rest
+      }
     }
-    const end = this.#append(chunk, length)
-    const buffer = this.#pending.subarray(0, end)
-    const rest = this.#cut(framing, buffer, this.#scanned, end, sink)
-    if (rest === 0) this.#length = end
-    else {
-      // The frame that straddled is done: what is left begins anew, so that a large buffer is not kept for a small rest.
-      this.#pending = null
-      this.#length = 0
-      this.#keep(buffer, rest, end)
-    }
+    return used
   }
 
   /** Returns where the first frame that is not whole begins, and notes how much of it was searched. */
-  #cut(framing: Cutter, buffer: Buffer, scanned: number, end: number, sink: MessageSink): number {
-    let start = 0
+  #cut(framing: Cutter, buffer: Buffer, from: number, scanned: number, sink: MessageSink): number {
+    const end = buffer.length
+    let start = from
     let seen = scanned
     while (start < end) {
       const length = framing.frameLength(buffer, start, end, seen)
@@ -82,24 +99,33 @@ export class FrameReader {
     return start
   }
 
-  #keep(buffer: Buffer, start: number, end: number): void {
-    if (start === end) return
-    const length = end - start
-    this.#pending = Buffer.allocUnsafeSlow(Math.max(FIRST_PENDING_BYTES, length))
-    buffer.copy(this.#pending, 0, start, end)
+  /** What begins at `start` waits for the next read. An idle connection holds no buffer, and no large one for a small rest. */
+  #keep(chunk: Buffer, start: number): void {
+    const length = chunk.length - start
+    if (length === 0) {
+      this.#pending = null
+      return
+    }
+    const size = Math.max(FIRST_PENDING_BYTES, length)
+    // Not of Buffer's pool: a client that stops in the middle of a frame would keep all of a pool's block alive.
+    if (this.#pending === null || this.#pending.length < size || this.#pending.length > 4 * size) this.#pending = Buffer.allocUnsafeSlow(size)
+    chunk.copy(this.#pending, 0, start)
     this.#length = length
   }
 
-  #append(chunk: Buffer, length: number): number {
+  #append(framing: Cutter, chunk: Buffer, from: number, length: number): Buffer {
     const end = this.#length + length
-    let pending = this.#pending as Buffer
-    if (end > pending.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(end, 2 * pending.length))
-      pending.copy(larger, 0, 0, this.#length)
+    let pending = this.#pending
+    if (pending === null || end > pending.length) {
+      // Doubles, but not past the longest frame: no more than that and one read is ever held.
+      const doubled = Math.min(2 * this.#length, framing.maxLength + framing.overhead)
+      const larger = Buffer.allocUnsafeSlow(Math.max(end, doubled))
+      pending?.copy(larger, 0, 0, this.#length)
       this.#pending = pending = larger
     }
-    chunk.copy(pending, this.#length, 0, length)
-    return end
+    chunk.copy(pending, this.#length, from, from + length)
+    this.#length = end
+    return pending
   }
 }
 

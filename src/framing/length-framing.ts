@@ -45,24 +45,23 @@ export class LengthFraming implements Cutter {
     const { size } = this.#field
     const offset = this.#offset
     const message = Buffer.allocUnsafe(length - size)
-    buffer.copy(message, 0, start, start + offset)
+    if (offset > 0) buffer.copy(message, 0, start, start + offset)
     buffer.copy(message, offset, start + offset + size, start + length)
     return message
   }
 
-  /** @throws RangeError when the message has no room for what precedes the length field, or the field cannot hold its length */
+  /** @throws RangeError when the message lacks what precedes the counted bytes, or the field cannot hold its length */
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number {
     const { size, max } = this.#field
-    const length = byteLength + size - this.#bodyOffset
-    if (byteLength < this.#offset || length < 0 || length > max) {
-      throw new RangeError(
-        `Cannot frame a message of ${byteLength} bytes: it must have ${this.#offset} bytes before its length field, and the field holds at most ${max}`,
-      )
+    const value = byteLength + size - this.#bodyOffset
+    if (byteLength < this.#offset || value < 0 || value > max) {
+      const shortest = Math.max(this.#offset, this.#bodyOffset - size)
+      throw new RangeError(`Cannot frame a message of ${byteLength} bytes: the port's length field takes ${shortest} to ${this.#bodyOffset + max - size}`)
     }
     // Behind its place at first: then what comes before the field moves to the front.
     put(target, offset + size, message, byteLength)
-    target.copyWithin(offset, offset + size, offset + size + this.#offset)
-    this.#field.write(target, length, offset + this.#offset)
+    if (this.#offset > 0) target.copyWithin(offset, offset + size, offset + size + this.#offset)
+    this.#field.write(target, value, offset + this.#offset)
     return byteLength + size
   }
 }
