@@ -226,12 +226,17 @@ export class SocketConnection implements Connection {
     if (this.#isClosed) return
     this.#isClosed = true
     if (this.isOpen) this.#shut('client')
-    this.#context.port.released(this.socket, this.#reason ?? 'client')
+    const { port } = this.#context
+    // Until onClose: a stop waits for it, and for the messages before it.
+    port.begin()
+    port.released(this.socket, this.#reason ?? 'client')
     if (this.#queue?.isBusy !== true) this.#closed()
   }
 
   #closed(): void {
-    this.#context.callbacks.closed(this, this.#reason ?? 'client')
+    const { port, callbacks } = this.#context
+    callbacks.closed(this, this.#reason ?? 'client')
+    port.finish()
   }
 
   #shut(reason: CloseReason): void {

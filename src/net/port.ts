@@ -105,9 +105,19 @@ export class Port implements PortInfo {
     if (this.#partner !== undefined) this.#partner.#checkIdle()
   }
 
+  /** Something of the handler's is under way: the port is not idle before its `finish`. */
+  begin(): void {
+    this.#running++
+  }
+
+  finish(): void {
+    this.#running--
+    this.#checkIdle()
+  }
+
   /** Waits for a promise of the handler; its rejection is reported, never thrown. */
   async settle(result: PromiseLike<unknown>, callback: string, fd?: number): Promise<boolean> {
-    this.#running++
+    this.begin()
     try {
       await result
       return true
@@ -115,12 +125,11 @@ export class Port implements PortInfo {
       this.failed(error, callback, fd)
       return false
     } finally {
-      this.#running--
-      this.#checkIdle()
+      this.finish()
     }
   }
 
-  /** Resolves when no socket is open and no promise of the handler is pending. */
+  /** Resolves when no socket is open, every `onClose` has ended and no promise of the handler is pending. */
   whenIdle(): Promise<void> {
     return new Promise((resolve) => {
       this.#onIdle = resolve

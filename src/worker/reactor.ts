@@ -19,6 +19,9 @@ import type { LoadedPort } from './loaded-port.ts'
 // How long accept(2) rests when descriptors run out: some must be closed first, trying at once cannot help.
 const ACCEPT_REST_MS = 100
 
+// How long the handlers may take over connections that were cut when a stop had waited long enough. The master waits a second.
+const CUT_MS = 500
+
 /** One configured port of this worker. */
 interface Entry {
   readonly config: PortConfig
@@ -154,13 +157,10 @@ export class Reactor {
     }
     const ports = entries.flatMap((entry) => entry.ports)
     const idle = Promise.all(ports.map((port) => port.whenIdle()))
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, maxWaitMs)
-    })
-    await Promise.race([idle, late])
-    clearTimeout(timer)
+    await within(maxWaitMs, idle)
     for (const entry of entries) entry.listener?.destroy()
+    // What was cut has its onClose too.
+    await within(CUT_MS, idle)
     for (const port of ports) await port.stop()
   }
 
@@ -218,4 +218,14 @@ export class Reactor {
     entry.handle?.close()
     entry.handle = undefined
   }
+}
+
+/** Resolves when `done` does, and at the latest after that time. */
+async function within(ms: number, done: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([done, late])
+  clearTimeout(timer)
 }
