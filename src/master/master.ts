@@ -4,6 +4,7 @@ import type { DaemonStatus } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Tables } from '../contracts/table.ts'
+import { BindError } from '../errors.ts'
 import type { ToMaster } from '../ipc/messages.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
@@ -199,7 +200,7 @@ export class Master {
   #receive(slot: Slot, message: ToMaster): void {
     if (message.type === 'loaded' && this.#state === 'ready') void this.#openOn(slot)
     else if (message.type === 'ready') this.#ready(slot)
-    else if (message.type === 'failed') this.#onFailure?.(new Error(message.message))
+    else if (message.type === 'failed') this.#failed(slot, message.message)
     else if (message.type === 'taken') this.#dealer?.taken(message.id)
     else if (message.type === 'accepted') this.#balance?.accepted(slot, message.port, message.connections)
     else if (message.type === 'rested') this.#reopen(slot, message.port)
@@ -211,6 +212,12 @@ export class Master {
     if (this.#state === 'ready') this.#log.info({ worker: slot.index, pid: slot.pid }, 'Worker ready')
     this.#dealer?.ready()
     if (this.#slots.every((slot) => slot.isReady)) this.#onReady?.()
+  }
+
+  /** A worker cannot load its handlers or open a port: fatal at the start, tried again later. */
+  #failed(slot: Slot, message: string): void {
+    if (this.#state === 'ready') this.#log.error({ worker: slot.index }, `Worker cannot start: ${message}`)
+    else this.#onFailure?.(new BindError(message))
   }
 
   #reported(slot: Slot, message: Extract<ToMaster, { type: 'report' }>): void {

@@ -132,7 +132,6 @@ export class Slot {
 
   #failed(message: Extract<ToMaster, { type: 'failed' }>): void {
     if (this.#loaded === undefined) {
-      this.#parts.log.error({ worker: this.index }, `Worker cannot start: ${message.message}`)
       this.#child?.kill('SIGKILL')
       return
     }

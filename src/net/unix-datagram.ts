@@ -53,6 +53,8 @@ function load(from: string): { createSocket(type: 'unix_dgram', onMessage: (pack
     // From the config's folder first: the package is the user's choice, not a dependency of this one.
     return createRequire(from)('unix-dgram') as ReturnType<typeof load>
   } catch (error) {
-    throw new BindError('Cannot open a unix datagram socket: install the optional package with "npm install unix-dgram"', { cause: error })
+    const isMissing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND' && String(error).includes("'unix-dgram'")
+    const reason = isMissing ? 'install the optional package with "npm install unix-dgram"' : `the package unix-dgram does not load: ${String(error)}`
+    throw new BindError(`Cannot open a unix datagram socket: ${reason}`, { cause: error })
   }
 }
