@@ -2,6 +2,8 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import type { DaemonStatus } from '../admin/status.ts'
 import { NotRunningError } from '../errors.ts'
+import { VerbError } from './exit-code.ts'
+import { explain } from './network-error.ts'
 
 // A master answers at once; one that does not for this long is stuck.
 const ANSWER_WAIT_MS = 10_000
@@ -14,14 +16,14 @@ export class Control {
     this.#runtimeDir = runtimeDir
   }
 
-  /** @throws NotRunningError */
+  /** @throws NotRunningError, VerbError */
   async status(): Promise<DaemonStatus> {
     return JSON.parse(await this.#ask('GET', '/api/status')) as DaemonStatus
   }
 
   /**
    * Tells the daemon to stop; it does so after this has returned.
-   * @throws NotRunningError
+   * @throws NotRunningError, VerbError
    */
   async stop(): Promise<void> {
     await this.#ask('POST', '/api/stop')
@@ -35,13 +37,13 @@ export class Control {
           let body = ''
           for await (const chunk of response.setEncoding('utf8')) body += chunk
           if ((response.statusCode ?? 500) < 300) resolve(body)
-          else reject(new Error(`The daemon answers ${response.statusCode} to ${path}: ${body.trim()}`))
+          else reject(new VerbError(`The daemon answers ${response.statusCode} to ${path}: ${body.trim()}`))
         } catch (error) {
           reject(error)
         }
       })
-      asked.on('timeout', () => asked.destroy(new Error(`The daemon at ${socketPath} has not answered for ${ANSWER_WAIT_MS / 1000} s`)))
-      asked.on('error', (error: NodeJS.ErrnoException) => reject(isAbsence(error) ? this.#notRunning() : error))
+      asked.on('timeout', () => asked.destroy(new Error(`no answer for ${ANSWER_WAIT_MS / 1000} s`)))
+      asked.on('error', (error: NodeJS.ErrnoException) => reject(isAbsence(error) ? this.#notRunning() : refusal(socketPath, error)))
       asked.end()
     })
   }
@@ -51,7 +53,11 @@ export class Control {
   }
 }
 
-/** Whether nobody is at the socket. A reset is a daemon that ends while it is asked. */
+function refusal(socketPath: string, error: Error): VerbError {
+  return new VerbError(`Cannot ask the daemon at ${socketPath}: ${explain(error)}`, { cause: error })
+}
+
+/** Whether nobody is at the socket. A reset or a broken pipe is a daemon that ends while it is asked. */
 function isAbsence(error: NodeJS.ErrnoException): boolean {
-  return ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'ENOTDIR'].includes(error.code ?? '')
+  return ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTDIR'].includes(error.code ?? '')
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { EXIT, say } from './exit-code.ts'
+import { EXIT, say, VerbError } from './exit-code.ts'
 import { dependsOn, isModuleProject, supportFiles } from './init-project.ts'
 import { templateFiles } from './init-templates.ts'
 
@@ -17,12 +17,19 @@ export async function init(options: { readonly folder: string; readonly force: b
     return say(`Nothing was written, as these are there already in ${folder}:\n${list}\nRename them, or overwrite them with --force`, EXIT.failed)
   }
   const files = new Map([...templates, ...supportFiles(folder)])
-  for (const [name, content] of files) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true })
-    writeFileSync(join(folder, name), content)
-  }
+  for (const [name, content] of files) writeInto(folder, name, content)
   process.stdout.write(`${written(folder, [...files.keys()])}\n\n${nextSteps(folder)}\n`)
   return EXIT.done
+}
+
+function writeInto(folder: string, name: string, content: string | Buffer): void {
+  const path = join(folder, name)
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content)
+  } catch (error) {
+    throw new VerbError(`Cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
 }
 
 function written(folder: string, names: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { NotRunningError } from '../errors.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
 import { Control } from './control.ts'
 import { EXIT, say } from './exit-code.ts'
@@ -13,7 +14,10 @@ export async function stop(options: ConfigOptions): Promise<number> {
   const config = await loadNamedConfig(options)
   const control = new Control(config.runtimeDir)
   const { pid, name } = await control.status()
-  await control.stop()
+  await control.stop().catch((error: unknown) => {
+    // It was there a moment ago, so it is ending already: somebody else has told it to.
+    if (!(error instanceof NotRunningError)) throw error
+  })
   const deadline = Date.now() + (config.maxWaitSeconds + GRACE_SECONDS) * 1000
   while (isAlive(pid)) {
     if (Date.now() > deadline) {

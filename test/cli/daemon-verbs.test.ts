@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import type { DaemonStatus } from '../../src/admin/status.ts'
 import { Client, DaemonProcess } from '../daemon-process.ts'
-import { folder, run } from './run-cli.ts'
+import { folder, launch, run } from './run-cli.ts'
 
 const ECHO = `import { TcpHandler } from 'polyport'
 export default class Echo extends TcpHandler {
@@ -54,6 +55,33 @@ describe('polyport start', () => {
 
     assert.equal(code, 1)
     assert.match(stderr, new RegExp(`^Cannot open port "tcp-${port}" .*\n$`))
+  })
+
+  test('a pid file of another time does not hinder it, with -i or without', async (t) => {
+    for (const args of [[], ['-i']]) {
+      const dir = folder(t)
+      mkdirSync(join(dir, 'run'))
+      // This process is alive, and no daemon.
+      writeFileSync(join(dir, 'run', 'polyport.pid'), `${process.pid}\n`)
+      writeFileSync(join(dir, 'echo.mjs'), ECHO)
+      writeFileSync(join(dir, 'config.json'), JSON.stringify(CONFIG))
+      const { child, ended } = launch(t, ['start', ...args], { cwd: dir })
+
+      await Promise.race([untilReady(child.stdout), ended])
+      child.kill('SIGINT')
+
+      assert.deepEqual({ code: (await ended).code, args }, { code: 0, args })
+    }
+  })
+
+  test('a runtimeDir that cannot be made is a sentence and exit code 1', async (t) => {
+    const dir = folder(t)
+    for (const [name, text] of Object.entries({ run: '', 'echo.mjs': ECHO, 'config.json': JSON.stringify(CONFIG) })) writeFileSync(join(dir, name), text)
+
+    const { code, stderr } = await run(t, ['start'], { cwd: dir })
+
+    assert.equal(code, 1)
+    assert.match(stderr, /^Cannot .*run.*\n$/)
   })
 
   test('-x shows the version of the application, as text', async (t) => {
@@ -116,3 +144,8 @@ describe('polyport stop', () => {
     })
   }
 })
+
+async function untilReady(stdout: Readable): Promise<void> {
+  let seen = ''
+  for await (const chunk of stdout.iterator({ destroyOnReturn: false })) if ((seen += chunk).includes('"Ready"')) return
+}

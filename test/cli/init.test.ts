@@ -80,6 +80,17 @@ describe('polyport init', () => {
     for (const name of ['package.json', 'tsconfig.json']) assert.equal(readFileSync(join(dir, name), 'utf8'), '{}')
   })
 
+  test('a folder that cannot be made is a sentence and exit code 1', async (t) => {
+    const file = join(folder(t), 'taken')
+    writeFileSync(file, '')
+
+    const { code, stdout, stderr } = await run(t, ['init', file])
+
+    assert.equal(code, 1)
+    assert.equal(stdout, '')
+    assert.match(stderr, /^Cannot write .*taken.*: EEXIST: .*\n$/)
+  })
+
   test('the handlers also load in a project of CommonJS, as npm init writes it', async (t) => {
     const dir = folder(t)
     writeFileSync(join(dir, 'package.json'), '{ "type": "commonjs" }')
