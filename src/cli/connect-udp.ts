@@ -9,7 +9,8 @@ const MAX_DATAGRAM = 65_507
 
 /** UDP: each message is one datagram. */
 export async function openUdp(where: { host: string; port: number }, sink: Sink): Promise<Link> {
-  const { address, family } = await dns.lookup(where.host)
+  // A port's default host is 127.0.0.1, and UDP has no refusal that would tell of a wrong guess.
+  const { address, family } = await dns.lookup(where.host, { order: 'ipv4first' })
   const socket = dgram.createSocket(family === 6 ? 'udp6' : 'udp4')
   const link = new UdpLink(socket, { address: reachable(address), port: where.port }, sink)
   // Before the first answer can come, and so that a failure shows here.

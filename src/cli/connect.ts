@@ -7,6 +7,9 @@ import { parseTarget, type Target } from './connect-target.ts'
 import { EXIT, say } from './exit-code.ts'
 import { explain } from './network-error.ts'
 
+// What a timer of Node can wait; more would fire at once.
+const MAX_SLEEP_MS = 2 ** 31 - 1
+
 export interface ConnectOptions {
   readonly url: string
   readonly eof: string | undefined
@@ -78,7 +81,7 @@ async function silence(output: Output, waitMs: number): Promise<void> {
   let last = performance.now()
   output.onArrival = () => (last = performance.now())
   // The open socket keeps the process; when the peer ends the talk meanwhile, nothing waits for this.
-  for (let left = waitMs; left > 0; left = last + waitMs - performance.now()) await sleep(left, undefined, { ref: false })
+  for (let left = waitMs; left > 0; left = last + waitMs - performance.now()) await sleep(Math.min(left, MAX_SLEEP_MS), undefined, { ref: false })
 }
 
 /** What ends a line that is sent; undefined for an input that is sent as it is. */

@@ -34,6 +34,12 @@ describe('polyport connect tcp: and unix:', { concurrency: 2 }, () => {
     assert.equal(code, 0)
   })
 
+  test('a wait that is longer than a timer can be is only long', async (t) => {
+    const url = await serve(t, async (socket) => socket.end(await all(socket)))
+
+    assert.deepEqual(await run(t, ['connect', url, '--wait', '1e10'], { input: 'hi\n' }), { code: 0, stdout: 'hi\r\n', stderr: '' })
+  })
+
   test('ends after a silence when the peer does not', async (t) => {
     const url = await serve(t, (socket) => socket.on('data', (chunk) => socket.write(chunk)))
 
