@@ -13,7 +13,7 @@ function isOldNode(): boolean {
 
 if (isOldNode()) {
   process.stderr.write(
-    `Polyport needs Node.js ${MIN_NODE} or later, this is ${process.versions.node}: get one from https://nodejs.org, or run "npm install node@26" in this folder and start through an npm script or npx\n`,
+    `Polyport needs Node.js ${MIN_NODE} or later, this is ${process.versions.node}: in a clone "npm start" uses the one that "npm ci" brings; elsewhere "npm install node@26" gives one to npm scripts and npx, and https://nodejs.org one to the machine\n`,
   )
   process.exitCode = 2
 } else {

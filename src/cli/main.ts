@@ -81,8 +81,8 @@ function addOtherVerbs(parser: Argv): void {
   parser
     .command(
       'info',
-      'Show the versions of Polyport, Node.js, the system and the packages',
-      (command) => jsonOption(command).example('$0 info', 'what to put into a bug report'),
+      'Show the versions of Polyport, Node.js, the system and the packages, and which config is meant',
+      (command) => jsonOption(configOption(command)).example('$0 info', 'what to put into a bug report'),
       (options) => run(async () => (await import('./info.ts')).info(options)),
     )
     .command(
@@ -122,9 +122,11 @@ function addOtherVerbs(parser: Argv): void {
 }
 
 function configOptions(command: Argv): Argv<{ config: string; env: string | undefined }> {
-  return command
-    .option('config', { alias: 'c', type: 'string', requiresArg: true, default: DEFAULT_CONFIG, describe: 'The config file' })
-    .option('env', { alias: 'e', type: 'string', requiresArg: true, describe: 'Read variables from .env.ENV first' })
+  return configOption(command).option('env', { alias: 'e', type: 'string', requiresArg: true, describe: 'Read variables from .env.ENV first' })
+}
+
+function configOption(command: Argv): Argv<{ config: string }> {
+  return command.option('config', { alias: 'c', type: 'string', requiresArg: true, default: DEFAULT_CONFIG, describe: 'The config file' })
 }
 
 function jsonOption<T>(command: Argv<T>): Argv<T & { json: boolean }> {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { describe, test } from 'node:test'
-import { folder, run } from './run-cli.ts'
+import { BIN, folder, run } from './run-cli.ts'
 
 const VERBS = ['start', 'stop', 'status', 'info', 'check', 'init', 'connect', 'schema']
 const OLD_NODE = "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'22.18.0'}})"
@@ -61,6 +63,15 @@ describe('polyport', { concurrency: 2 }, () => {
     assert.match(stderr, /^Polyport needs Node\.js 22\.19 or later, this is 22\.18\.0: .*\n$/)
   })
 
+  const old = olderNode()
+  test('an older Node that this machine has understands the file and says the same', { skip: old === undefined && 'there is none' }, () => {
+    const { status, stdout, stderr } = spawnSync(old?.path ?? '', [BIN, 'status'], { encoding: 'utf8' })
+
+    assert.equal(status, 2)
+    assert.equal(stdout, '')
+    assert.match(stderr, new RegExp(`^Polyport needs Node\\.js 22\\.19 or later, this is ${old?.version}: .*npm start.*\n$`))
+  })
+
   for (const verb of ['start', 'stop', 'status', 'check']) {
     test(`${verb} in a folder without config.json says how to make one, with exit code 2`, async (t) => {
       const { code, stderr } = await run(t, [verb], { cwd: folder(t) })
@@ -78,6 +89,22 @@ describe('polyport info', () => {
     assert.equal(code, 0)
     for (const name of ['polyport', 'node', 'system', 'lmdb', 'ws', 'undici', 'pino', 'prom-client', 'zod'])
       assert.match(stdout, new RegExp(`^${name} +\\S`, 'm'))
+  })
+
+  test('names the config that is meant, and whether it is there, without reading it', async (t) => {
+    const dir = folder(t)
+    const file = join(dir, 'config.json')
+
+    const without = await run(t, ['info'], { cwd: dir })
+    writeFileSync(file, 'broken')
+    const broken = await run(t, ['info', '--json', '-c', 'config.json'], { cwd: dir })
+
+    assert.ok(
+      without.stdout.split('\n').some((line) => line.startsWith('config ') && line.endsWith(`${file} (not there)`)),
+      without.stdout,
+    )
+    assert.deepEqual((JSON.parse(broken.stdout) as { config: object }).config, { file, exists: true })
+    assert.equal(broken.code, 0)
   })
 
   test('--json is for programs', async (t) => {
@@ -98,3 +125,14 @@ describe('polyport schema', () => {
     assert.ok('ports' in schema.properties)
   })
 })
+
+/** The first `node` on the PATH that is too old. */
+function olderNode(): { path: string; version: string } | undefined {
+  for (const dir of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(dir, 'node')
+    if (!existsSync(path)) continue
+    const version = execFileSync(path, ['-p', 'process.versions.node'], { encoding: 'utf8' }).trim()
+    if (Number(version.split('.')[0]) < 22) return { path, version }
+  }
+  return undefined
+}
