@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import type { ConfigInput, Daemon } from 'polyport'
+import { createDaemon, daemon as current, NotInDaemonError } from 'polyport'
+import { Client } from '../daemon-process.ts'
+
+const FOLDER = join(import.meta.dirname, '..', '.tmp')
+
+function handlerFile(t: TestContext, name: string, text: string): string {
+  mkdirSync(FOLDER, { recursive: true })
+  const dir = mkdtempSync(join(FOLDER, 'e-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  writeFileSync(join(dir, name), text)
+  return join(dir, name)
+}
+
+function whereOf(daemon: Daemon, name: string): { host: string; port: number } {
+  const address = daemon.ports.find((port) => port.name === name)?.address ?? ''
+  return { host: address.slice(0, address.lastIndexOf(':')), port: Number(address.slice(address.lastIndexOf(':') + 1)) }
+}
+
+const ECHO =
+  "import { daemon, TcpHandler } from 'polyport'\nexport default class Echo extends TcpHandler { onReceive(connection, message) { connection.send(daemon().name + ' ' + message) } }\n"
+
+test('createDaemon() runs a worker in this process, and stop() leaves nothing', async (t) => {
+  assert.throws(() => current(), NotInDaemonError)
+  const handler = handlerFile(t, 'echo.mjs', ECHO)
+  const before = readdirSync('/dev/shm')
+  const config: ConfigInput = {
+    name: 'inside',
+    log: { level: 'silent' },
+    ports: [{ name: 'line', protocol: 'tcp', port: 0, handler }],
+    tables: { t: { size: 10, columns: { n: { type: 'int' } } } },
+  }
+  const daemon = await createDaemon(config)
+  const client = await Client.open(whereOf(daemon, 'line'))
+  client.write('hi\r\n')
+
+  assert.equal(await client.until('\r\n'), 'inside hi\r\n')
+  assert.equal(daemon.tables['t']?.incr('a', 'n', 2), 2)
+  assert.equal(daemon.stats().connections, 1)
+  assert.equal([...daemon.connections()].length, 1)
+  assert.equal(current(), daemon)
+  await daemon.stop()
+  await client.closed
+  assert.throws(() => current(), NotInDaemonError)
+  assert.deepEqual(readdirSync('/dev/shm'), before)
+})
+
+test('createDaemon() with two daemons in one process: each has its own memory', async (t) => {
+  const handler = handlerFile(t, 'echo.mjs', ECHO)
+  const config: ConfigInput = { log: { level: 'silent' }, ports: [{ protocol: 'tcp', port: 0, handler }] }
+  const first = await createDaemon(config)
+  const second = await createDaemon(config)
+  first.counter('c').add(5)
+
+  assert.equal(second.counter('c').value, 0)
+  await first.stop()
+  await second.stop()
+})
