@@ -1,15 +1,20 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 export const KIB = 1024
 export const MIB: number = 1024 * KIB
 // USER_HZ, which Linux has fixed at 100 for what /proc shows.
 const TICKS_PER_SECOND = 100
 
-/** Resident memory in bytes: all of it, and the part that is no file (heap, stacks, buffers). */
-export function memoryOf(pid: number): { rss: number; anon: number } {
+/** Resident memory in bytes: all of it, the part that is no file (heap, stacks, buffers), and the most since `resetPeak`. */
+export function memoryOf(pid: number): { rss: number; anon: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * KIB
-  return { rss: field('VmRSS'), anon: field('RssAnon') }
+  return { rss: field('VmRSS'), anon: field('RssAnon'), peak: field('VmHWM') }
+}
+
+/** proc(5), clear_refs: 5 sets the peak to what is resident now. */
+export function resetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5')
 }
 
 export function descriptorsOf(pid: number): number {
