@@ -109,9 +109,7 @@ export class WebSocketUpgrade {
     webSocket.on('error', onError)
     webSocket.on('close', onClose)
     socket.on('drain', onDrain)
-    // Around ws's own listener: what the messages of one read are answered with leaves in one write.
-    socket.prependListener('data', beforeData)
-    socket.on('data', afterData)
+    readThrough(socket)
     connection.uid = accepted.uid
     if (accepted.groups !== undefined) connection.groups = new Set(accepted.groups)
     if (accepted.data !== undefined) connection.data = accepted.data
@@ -175,10 +173,28 @@ function onDrain(this: PolyportSocket): void {
   this.polyport.connection.onSocketDrain()
 }
 
-function beforeData(this: PolyportSocket): void {
-  this.polyport.upgrade.reading(this.polyport.connection)
+type DataListener = (this: Socket, chunk: Buffer) => void
+
+// ws has one listener for all sockets, so one of ours is enough, too.
+let wrapped: DataListener | undefined
+
+/** Puts ourselves around ws's own listener: what the messages of one read are answered with leaves in one write. */
+function readThrough(socket: PolyportSocket): void {
+  const [original] = socket.listeners('data') as DataListener[]
+  if (original === undefined) return
+  wrapped ??= around(original)
+  socket.off('data', original)
+  socket.on('data', wrapped)
 }
 
-function afterData(this: PolyportSocket): void {
-  this.polyport.upgrade.reading(null)
+function around(original: DataListener): DataListener {
+  function onData(this: Socket, chunk: Buffer): void {
+    const { upgrade, connection } = (this as PolyportSocket).polyport
+    upgrade.reading(connection)
+    original.call(this, chunk)
+    upgrade.reading(null)
+  }
+  // As the wrappers of once(): when ws takes its listener away, this one goes.
+  onData.listener = original
+  return onData
 }
