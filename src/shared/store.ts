@@ -45,11 +45,12 @@ export class Store {
       maxDbs: MAX_DATABASES,
       eventTurnBatching: false,
       commitDelay: 0,
-      // In memory there is nothing to wait for. On disk, writes are flushed behind the commit, and a crash of the machine
-      // takes the store back to the last flush.
+      // In memory there is nothing to wait for. On disk, a commit waits for what it has written, but not for the page that
+      // makes it the latest: a crash of the machine may undo the last commits, and never leaves half of one.
       noSync: !options.isDurable,
-      noMetaSync: !options.isDurable,
-      overlappingSync: options.isDurable,
+      noMetaSync: true,
+      // With it, close() waits for ever when the last writer was killed in the midst of a commit.
+      overlappingSync: false,
     })
   }
 

@@ -31,7 +31,7 @@ export function emptyStore(t: Scope): Store {
 /** The shared memory of a daemon, as its master has it, and processes that share it. */
 export class SharedMemory {
   readonly store: Store
-  readonly tables: Tables & { close(): void }
+  tables: Tables & { close(): void }
   readonly #t: Scope
   readonly #dir: string
   readonly #dataDir: string
@@ -41,7 +41,7 @@ export class SharedMemory {
     this.#dataDir = temporaryFolder(t)
     this.#dir = sharedMemoryDir(this.#dataDir)
     this.store = Store.create({ dir: this.#dir })
-    this.tables = createTables(this.store, TABLES, { dataDir: this.#dataDir, isMaster: true })
+    this.tables = this.#openTables()
     t.after(() => {
       this.tables.close()
       this.store.destroy()
@@ -54,6 +54,12 @@ export class SharedMemory {
     return table
   }
 
+  /** Closes what is on disk and opens it again. */
+  reopenTables(): void {
+    this.tables.close()
+    this.tables = this.#openTables()
+  }
+
   async start(): Promise<StoreProcess> {
     const child = fork(PROGRAM, [this.#dir, this.#dataDir])
     const started = new StoreProcess(child)
@@ -64,6 +70,10 @@ export class SharedMemory {
 
   startAll(count: number): Promise<StoreProcess[]> {
     return Promise.all(Array.from({ length: count }, () => this.start()))
+  }
+
+  #openTables(): Tables & { close(): void } {
+    return createTables(this.store, TABLES, { dataDir: this.#dataDir, isMaster: true })
   }
 }
 
