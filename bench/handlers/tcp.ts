@@ -1,0 +1,7 @@
+import { type Connection, TcpHandler } from 'polyport'
+
+export default class Echo extends TcpHandler {
+  override onReceive(connection: Connection, message: Buffer): void {
+    connection.send(message)
+  }
+}
