@@ -5,7 +5,7 @@ import { type Cutter, put, tooLong } from './frame-reader.ts'
 
 /**
  * Framing by a module of the user's. What it throws, or returns wrongly, ends the connection that it was asked about and
- * nothing else. Its `maxLength` is that of the frame: what a message is, only `decode` knows.
+ * nothing else. Its `maxLength` is for all that the module has to see of one frame: what a message is, only `decode` knows.
  */
 export class CustomFraming implements Cutter {
   readonly maxLength: number

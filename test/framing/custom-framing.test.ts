@@ -56,7 +56,7 @@ describe('CustomFraming', () => {
 
   test('lets the module find the end of a frame only in what follows', () => {
     for (const sizes of [[100], [1], [4, 3]]) {
-      assert.deepEqual(texts(cut(custom(new FoldedLines()), Buffer.from('a\n b\n\nc\nd'), sizes)), ['a\n b\n', '\n', 'c\n'])
+      assert.deepEqual(texts(cut(custom(new FoldedLines()), Buffer.from('a\n  b\n\n c\nde'), sizes)), ['a\n  b\n', '\n', ' c\n'])
     }
   })
 

@@ -15,7 +15,7 @@ const FRAMINGS: readonly Cutter[] = [
   ...MARKS.flatMap((mark) => [eof(mark, { maxLength: 20 }), eof(mark, { keepEof: true })]),
   ...FIELDS.flatMap((field) => [length(field, { maxLength: 40 }), length(field, { offset: 3, bodyOffset: 1 }), length(field, { bodyOffset: 0, maxLength: 9 })]),
   custom(new Netstrings()),
-  custom(new FoldedLines(), { maxLength: 12 }),
+  custom(new FoldedLines()),
 ]
 // Few different bytes, so that marks, lengths and digits are frequent.
 const BYTES = Buffer.from('aab\r\n\r\n\0\0\0\x01\x02\x05\x10123:, \xff\xfe\xfd', 'latin1')
