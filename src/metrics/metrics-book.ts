@@ -62,7 +62,7 @@ export class MetricsBook {
     const { pid, ports, cpu } = live.report
     this.#live.delete(slot)
     this.#gone.set(slot, pid)
-    this.#ports = sumPorts(this.#ports, [ports.map((port) => ({ ...port, connections: 0 }))])
+    this.#ports = sumPorts(this.#ports, [ports.map(ended)])
     this.#cpuSeconds.set(slot, (this.#cpuSeconds.get(slot) ?? 0) + cpu.user + cpu.system)
     this.#custom = mergeCustom([this.#custom, countersOf(live.custom)]).metrics
   }
@@ -121,6 +121,11 @@ export class MetricsBook {
 }
 
 const ORDER: readonly string[] = Object.keys(FAMILIES)
+
+/** A port whose process is gone: its connections went with it. */
+function ended(port: PortReport): PortReport {
+  return { ...port, connections: 0, closed: { ...port.closed, error: (port.closed['error'] ?? 0) + port.connections } }
+}
 
 function sumPorts(base: ReadonlyMap<string, PortReport>, processes: readonly (readonly PortReport[])[]): Map<string, PortReport> {
   const sums = new Map(base)
