@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { ColumnConfig } from '../config/schema.ts'
 import type { ColumnValue, Row } from '../contracts/table.ts'
 import { TableValueError } from '../errors.ts'
@@ -92,14 +93,23 @@ export class RowCodec {
   #writeString(bytes: Buffer, column: Column, value: unknown): void {
     if (typeof value !== 'string' || !value.isWellFormed()) throw this.#misfit(column, value, 'a well-formed string')
     const length = Buffer.byteLength(value)
-    if (length > column.size) throw this.#misfit(column, `a string of ${length} bytes`, `at most ${column.size} bytes of UTF-8`)
+    if (length > column.size) throw this.#unfit(column, `a string of ${length} bytes`, `at most ${column.size} bytes of UTF-8`)
     bytes.writeUInt16LE(length, column.at)
     bytes.write(value, column.at + STRING_LENGTH_BYTES)
   }
 
   #misfit(column: Column, value: unknown, expected: string): TableValueError {
-    return new TableValueError(`Cannot write ${String(value)} to column "${column.name}" of table "${this.#table}": expected ${expected}`)
+    return this.#unfit(column, short(value), expected)
   }
+
+  #unfit(column: Column, what: string, expected: string): TableValueError {
+    return new TableValueError(`Cannot write ${what} to column "${column.name}" of table "${this.#table}": expected ${expected}`)
+  }
+}
+
+/** Any value on one line, whatever it is and however long. */
+export function short(value: unknown): string {
+  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60, maxArrayLength: 8 })
 }
 
 function describe(name: string, config: ColumnConfig, at: number): Column {

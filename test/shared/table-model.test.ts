@@ -104,7 +104,11 @@ function inTable(tables: Tables, table: Table, { steps, transaction }: Work): un
 function inModel(model: Model, { steps, transaction }: Work): unknown[] {
   const before = new Map(model.rows)
   const outcomes: unknown[] = []
-  for (const step of steps) outcomes.push(outcome(() => step.model(model)), model.rows.size)
+  for (const step of steps)
+    outcomes.push(
+      outcome(() => step.model(model)),
+      model.rows.size,
+    )
   if (transaction === 'failed') model.rows = before
   return outcomes
 }
