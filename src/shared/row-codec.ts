@@ -59,15 +59,18 @@ export class RowCodec {
 
   decode(bytes: Buffer): Row {
     const row: Row = {}
-    // A column may have the name of something that objects inherit.
-    for (const column of this.columns)
-      Object.defineProperty(row, column.name, { value: this.read(bytes, column), enumerable: true, writable: true, configurable: true })
+    for (const column of this.columns) {
+      const value = this.read(bytes, column)
+      // A column may have the name of something that objects inherit a setter for.
+      if (column.name === '__proto__') Object.defineProperty(row, column.name, { value, enumerable: true, writable: true, configurable: true })
+      else row[column.name] = value
+    }
     return row
   }
 
   read(bytes: Buffer, { type, at, bytes: size }: Column): ColumnValue {
     if (type === 'float') return bytes.readDoubleLE(at)
-    if (type === 'int') return size === 8 ? Number(bytes.readBigInt64LE(at)) : bytes.readIntLE(at, size)
+    if (type === 'int') return size === 8 ? readSafeInt(bytes, at) : bytes.readIntLE(at, size)
     const from = at + STRING_LENGTH_BYTES
     return bytes.toString('utf8', from, from + bytes.readUInt16LE(at))
   }
@@ -86,7 +89,7 @@ export class RowCodec {
     if (!Number.isInteger(value) || value < column.min || value > column.max) {
       throw this.#misfit(column, value, `an integer from ${column.min} to ${column.max}`)
     }
-    if (column.bytes === 8) bytes.writeBigInt64LE(BigInt(value), column.at)
+    if (column.bytes === 8) writeSafeInt(bytes, value, column.at)
     else bytes.writeIntLE(value, column.at, column.bytes)
   }
 
@@ -119,4 +122,17 @@ function describe(name: string, config: ColumnConfig, at: number): Column {
   const max = config.size === 8 ? Number.MAX_SAFE_INTEGER : 2 ** (8 * config.size - 1) - 1
   const min = config.size === 8 ? Number.MIN_SAFE_INTEGER : -(2 ** (8 * config.size - 1))
   return { name, type: 'int', bytes: config.size, at, min, max, size: 0 }
+}
+
+const HIGH = 0x1_0000_0000
+
+// A safe integer as 64 bits, without a BigInt on the way.
+function readSafeInt(bytes: Buffer, at: number): number {
+  return bytes.readInt32LE(at + 4) * HIGH + bytes.readUInt32LE(at)
+}
+
+function writeSafeInt(bytes: Buffer, value: number, at: number): void {
+  const high = Math.floor(value / HIGH)
+  bytes.writeInt32LE(high, at + 4)
+  bytes.writeUInt32LE(value - high * HIGH, at)
 }

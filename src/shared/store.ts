@@ -78,15 +78,23 @@ export class Store {
     return new StoreRows(this, this.#root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }))
   }
 
-  /** All that `fn` writes, or nothing when it throws; one process at a time. Within another transaction it is a part of that one. */
+  /**
+   * All that `fn` writes, or nothing when it throws; one process at a time. Within another transaction it is a part of that one.
+   * @throws TypeError when `fn` is async: nothing of it is kept
+   */
   transaction<T>(fn: () => T): T {
-    if (this.#isInTransaction) return fn()
+    if (this.#isInTransaction) return settled(fn())
     this.#isInTransaction = true
+    let result: T | undefined
     try {
-      return this.#root.transactionSync(fn)
+      // LMDB is not given the result: it would hold the lock until a promise is done.
+      this.#root.transactionSync(() => {
+        result = settled(fn())
+      })
     } finally {
       this.#isInTransaction = false
     }
+    return result as T
   }
 
   /**
@@ -158,6 +166,14 @@ class StoreRows implements Rows {
     this.#store.fresh()
     return Array.from(this.#database.getRange({ start, limit }), ({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value) }))
   }
+}
+
+/** @throws TypeError for a promise: other processes would wait for it */
+function settled<T>(result: T): T {
+  if (typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function') {
+    throw new TypeError('The function of a transaction must not be async: it returned a promise, and nothing of it is kept')
+  }
+  return result
 }
 
 /** Where a daemon's shared memory is: its own folder on the tmpfs, or among the temporary files where there is none. */

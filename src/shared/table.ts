@@ -77,6 +77,8 @@ export class SharedTable implements Table {
   /** Rows are read a few hundred at a time: one that is set or deleted meanwhile may or may not be seen, every other is, once. */
   *entries(options: { prefix?: string } = {}): Iterable<[string, Row]> {
     const prefix = Buffer.from(options.prefix ?? '')
+    // No key begins with it.
+    if (prefix.length > MAX_KEY_BYTES || options.prefix?.isWellFormed() === false) return
     let from = prefix.length === 0 ? FIRST_KEY : prefix
     for (;;) {
       const rows = this.#rows.range(from, BATCH)
