@@ -81,6 +81,13 @@ export class Reactor {
     return [...this.#entries.values()].map((entry) => entry.ports[0] as Port)
   }
 
+  /** Another text whenever a port has counted something. */
+  get activity(): string {
+    return this.ports
+      .map(({ counters: { accepted, messagesIn, messagesOut, errors }, sockets }) => [accepted, messagesIn, messagesOut, errors, sockets.size])
+      .join()
+  }
+
   report(): PortReport[] {
     return this.ports.map((port) => port.report())
   }

@@ -10,6 +10,8 @@ import type { Worker } from './worker.ts'
 
 // Often enough that little is lost of what a killed worker had counted.
 const REPORT_MS = 500
+// A worker that has nothing to do reports at every tenth of these times: that is most of what it does.
+const IDLE_TURNS = 10
 // The master balances workers by these: fine enough for that, and far from one message a connection.
 const ACCEPT_STEP = 8
 
@@ -44,7 +46,18 @@ async function start(message: WorkerStart): Promise<void> {
     return fail([{ file: port?.handler ?? config.file, path: port === undefined ? '' : `port "${port.name}"`, message: messageOf(error) }])
   }
   tell({ type: 'loaded' })
-  setInterval(() => void report(), REPORT_MS).unref()
+  setInterval(reportNews, REPORT_MS).unref()
+}
+
+let reported = ''
+let numSilent = 0
+
+function reportNews(): void {
+  const activity = worker?.activity ?? ''
+  if (activity === reported && ++numSilent < IDLE_TURNS) return
+  reported = activity
+  numSilent = 0
+  void report()
 }
 
 const told = new Map<string, number>()

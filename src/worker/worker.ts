@@ -93,6 +93,11 @@ export class Worker {
     this.#bus.setPeers(peers)
   }
 
+  /** Another text whenever a port has counted something. */
+  get activity(): string {
+    return this.#reactor.activity
+  }
+
   report(): Promise<WorkerReport> {
     return this.#metrics.report()
   }
