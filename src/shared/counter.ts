@@ -1,16 +1,14 @@
 import type { Counter } from '../contracts/table.ts'
+import { newNameBytes } from './name.ts'
+import { short } from './row-codec.ts'
 import type { Rows, Store } from './store.ts'
-
-const MAX_NAME_BYTES = 400
 
 /**
  * An atomic integer that all processes share; 0 until somebody adds to it.
- * @throws RangeError when the name is empty or longer than 400 bytes
+ * @throws RangeError when the name is empty, longer than 400 bytes or not well-formed
  */
 export function counter(store: Store, name: string): Counter {
-  const key = Buffer.from(name)
-  if (key.length === 0 || key.length > MAX_NAME_BYTES) throw new RangeError(`Cannot open counter "${name}": a name has 1 to ${MAX_NAME_BYTES} bytes`)
-  return new SharedCounter(store, store.rows('counters'), key)
+  return new SharedCounter(store, store.rows('counters'), newNameBytes('counter', name))
 }
 
 class SharedCounter implements Counter {
@@ -30,7 +28,7 @@ class SharedCounter implements Counter {
   }
 
   add(n: number): number {
-    if (!Number.isSafeInteger(n)) throw new RangeError(`Cannot add ${n} to a counter: expected a safe integer`)
+    if (!Number.isSafeInteger(n)) throw new RangeError(`Cannot add ${short(n)} to a counter: expected a safe integer`)
     return this.#store.transaction(() => {
       const sum = this.value + n
       if (!Number.isSafeInteger(sum)) throw new RangeError(`Cannot add ${n} to a counter: ${this.#key} would leave the range of safe integers`)

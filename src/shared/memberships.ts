@@ -1,6 +1,6 @@
+import { nameBytes, newNameBytes } from './name.ts'
 import type { Rows, Store } from './store.ts'
 
-const MAX_NAME_BYTES = 400
 const FD_BYTES = 8
 const BATCH = 500
 
@@ -23,17 +23,13 @@ export class Memberships {
   }
 
   has(name: string): boolean {
-    return name !== '' && this.#names.has(Buffer.from(name))
+    const bytes = nameBytes(name)
+    return bytes !== undefined && this.#names.has(bytes)
   }
 
   /** Within a transaction. @throws RangeError */
   add(name: string, fd: number): void {
-    const bytes = Buffer.from(name)
-    if (bytes.length === 0 || bytes.length > MAX_NAME_BYTES) {
-      throw new RangeError(
-        `Cannot use ${JSON.stringify(name.slice(0, 50))} as the name of a ${this.#what}: expected 1 to ${MAX_NAME_BYTES} bytes, got ${bytes.length}`,
-      )
-    }
+    const bytes = newNameBytes(this.#what, name)
     const member = memberKey(bytes, fd)
     if (this.#members.has(member)) return
     this.#members.put(member, NOTHING)
@@ -42,13 +38,14 @@ export class Memberships {
 
   /** Within a transaction. */
   remove(name: string, fd: number): void {
-    const bytes = Buffer.from(name)
-    if (this.#members.delete(memberKey(bytes, fd))) this.#addTo(bytes, -1)
+    const bytes = nameBytes(name)
+    if (bytes !== undefined && this.#members.delete(memberKey(bytes, fd))) this.#addTo(bytes, -1)
   }
 
   members(name: string): number[] {
     const fds: number[] = []
-    const bytes = Buffer.from(name)
+    const bytes = nameBytes(name)
+    if (bytes === undefined) return fds
     const prefix = memberKey(bytes, 0).subarray(0, 2 + bytes.length)
     for (;;) {
       const rows = this.#members.range(memberKey(bytes, (fds.at(-1) ?? -1) + 1), BATCH)
