@@ -1,6 +1,7 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 const SOURCE = join(import.meta.dirname, 'loadgen.c')
 const PROGRAM = join(import.meta.dirname, 'loadgen')
@@ -8,38 +9,35 @@ const GENERATOR_CORE = '1'
 
 /** What one run of the generator saw. */
 export interface Load {
-  readonly msgs_per_s: number
-  /** Microseconds of CPU time of the server and its children for each message. */
-  readonly server_cpu_us_per_msg: number
-  readonly p50_us: number
-  readonly p99_us: number
+  readonly messagesPerSecond: number
+  /** CPU time of the server and of all processes below it for each message, in microseconds. */
+  readonly serverCpuMicros: number
+  /** The share of a core that the server used, and that the generator did: near 1 it is the bottleneck. */
+  readonly serverBusy: number
+  readonly generatorBusy: number
+  readonly p50Micros: number
+  readonly p99Micros: number
+  /** Answers that were wrong, lost or cut off. */
   readonly errors: number
-  /** Share of its core that the generator used: near 1 it is the bottleneck. */
-  readonly busy: number
+}
+
+export interface LoadOptions {
+  readonly mode: 'tcp' | 'udp' | 'http' | 'ws-echo' | 'ws-publish'
+  readonly conns: number
+  readonly inflight: number
+  readonly seconds: number
 }
 
 /** Compiles the generator when its source is newer. */
 export function buildGenerator(): void {
   if (existsSync(PROGRAM) && statSync(PROGRAM).mtimeMs > statSync(SOURCE).mtimeMs) return
-  execFileSync('cc', ['-O2', '-o', PROGRAM, SOURCE], { stdio: 'inherit' })
+  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', PROGRAM, SOURCE], { stdio: 'inherit' })
 }
 
-/** Loads a server for some seconds, behind a second of warming up. */
-export function generate(mode: string, options: { port: number; pid: number; seconds: number; conns: number; inflight: number; isPinned?: boolean }): Load {
-  const args = ['--port', options.port, '--pid', options.pid, '--seconds', options.seconds, '--conns', options.conns, '--inflight', options.inflight]
-  const pin = options.isPinned === false ? [] : ['taskset', '-c', GENERATOR_CORE]
-  const [command = '', ...rest] = [
-    ...pin,
-    '/usr/bin/env',
-    'bash',
-    '-c',
-    'ulimit -n 65536; TIMEFORMAT="%U %S %R"; time "$0" "$@"',
-    PROGRAM,
-    mode,
-    ...args.map(String),
-  ]
-  const { stdout, stderr, status } = spawnSync(command, rest, { encoding: 'utf8', timeout: (options.seconds + 30) * 1000 })
-  if (!stdout.startsWith('{')) throw new Error(`The generator ended with ${status}: ${stderr}`)
-  const [user = 0, system = 0, real = 1] = (stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number)
-  return { ...(JSON.parse(stdout) as Omit<Load, 'busy'>), busy: (user + system) / real }
+/** Loads a server for some seconds, after a second of warming up. */
+export async function generate(server: { port: number; pid: number }, { mode, conns, inflight, seconds }: LoadOptions): Promise<Load> {
+  const numbers = { port: server.port, pid: server.pid, conns, inflight, seconds }
+  const args = Object.entries(numbers).flatMap(([name, number]) => [`--${name}`, String(number)])
+  const { stdout } = await promisify(execFile)('taskset', ['-c', GENERATOR_CORE, PROGRAM, mode, ...args], { timeout: (seconds + 30) * 1000 })
+  return JSON.parse(stdout) as Load
 }

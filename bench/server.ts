@@ -1,12 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
-/** The server has one core, the generator the other. */
+/** The server has one core with all its processes, the generator the other. */
 const SERVER_CORE = '0'
+const START_TIMEOUT_MS = 15_000
+
+/** A daemon of one port. */
+export interface Ours {
+  readonly protocol: 'tcp' | 'udp' | 'http' | 'websocket'
+  /** A module of bench/handlers. */
+  readonly handler: string
+  readonly workers?: number
+  readonly dispatch?: 'kernel' | 'round-robin'
+}
 
 /** A server under measurement: ours, or a peer. */
 export class Server {
@@ -23,34 +33,27 @@ export class Server {
   /** A program of bench/peers. */
   static async peer(name: string): Promise<Server> {
     const port = await freePort()
-    const child = spawn('taskset', ['-c', SERVER_CORE, process.execPath, join(import.meta.dirname, 'peers', `${name}.ts`)], {
-      env: { ...process.env, PORT: String(port) },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    const server = new Server(port, child)
+    const server = new Server(port, spawnPinned([join(import.meta.dirname, 'peers', `${name}.ts`)], { PORT: String(port) }))
     await server.#answers(name === 'udp')
     return server
   }
 
-  /** The daemon as users run it, with one port. @param cpuProf a folder for CPU profiles */
-  static async ours(protocol: string, handler: string, options: { workers?: number; cpuProf?: string | undefined } = {}): Promise<Server> {
+  /** The daemon as users run it. @param profiles a folder for a CPU profile of each of its processes */
+  static async ours({ protocol, handler, workers = 1, dispatch = 'kernel' }: Ours, profiles?: string): Promise<Server> {
     const port = await freePort()
-    const dir = mkdtempSync(join(import.meta.dirname, 'results-'))
+    const results = join(import.meta.dirname, 'results')
+    mkdirSync(results, { recursive: true })
+    const dir = mkdtempSync(join(results, 'daemon-'))
     const config = {
       runtimeDir: './run',
-      workers: options.workers ?? 1,
+      workers,
+      dispatch,
       log: { level: 'warn', format: 'json' },
       ports: [{ protocol, port, handler: join(import.meta.dirname, 'handlers', `${handler}.ts`) }],
     }
     writeFileSync(join(dir, 'config.json'), JSON.stringify(config))
-    const profile = options.cpuProf === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${options.cpuProf}` }
-    // With two workers both cores are the server's: what counts then is the CPU time of the whole tree.
-    const pin = options.workers === undefined ? ['-c', SERVER_CORE] : ['-c', '0,1']
-    const child = spawn('taskset', [...pin, process.execPath, join(ROOT, 'dist', 'bin.js'), 'start', '-c', join(dir, 'config.json')], {
-      env: { ...process.env, ...profile },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    const server = new Server(port, child, dir)
+    const environment = profiles === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` }
+    const server = new Server(port, spawnPinned([join(ROOT, 'dist', 'bin.js'), 'start', '-c', join(dir, 'config.json')], environment), dir)
     await server.#answers(protocol === 'udp')
     return server
   }
@@ -59,9 +62,9 @@ export class Server {
     return this.child.pid ?? 0
   }
 
-  /** The first process below this one that is a worker; of a peer, the process itself. */
+  /** The one worker of a daemon. */
   get workerPid(): number {
-    return Number(readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim().split(' ')[0] || this.pid)
+    return Number(readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim().split(' ')[0])
   }
 
   async stop(): Promise<void> {
@@ -73,12 +76,24 @@ export class Server {
   }
 
   async #answers(isUdp: boolean): Promise<void> {
-    for (;;) {
+    const end = performance.now() + START_TIMEOUT_MS
+    while (!(isUdp ? isBound(this.port) : await connects(this.port))) {
       if (this.child.exitCode !== null) throw new Error(`The server ended with ${this.child.exitCode}`)
-      if (isUdp ? isBound(this.port) : await connects(this.port)) return
+      if (performance.now() > end) {
+        await this.stop()
+        throw new Error('The server has not opened its port')
+      }
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
+}
+
+function spawnPinned(args: readonly string[], environment: Record<string, string>): ChildProcess {
+  // taskset becomes the program that it starts: the pid is the server's.
+  return spawn('taskset', ['-c', SERVER_CORE, process.execPath, ...args], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
 }
 
 function connects(port: number): Promise<boolean> {

@@ -1,0 +1,47 @@
+import type { LoadOptions } from './generator.ts'
+import type { Ours } from './server.ts'
+
+/** A load that ours and a peer are put under in turn. */
+export interface RatioCase extends Omit<LoadOptions, 'seconds'> {
+  readonly name: string
+  readonly ours: Ours
+  /** A program of bench/peers, or ours in another form. */
+  readonly peer: string | Ours
+  /** The least ratio of messages per CPU second, ours / peer. */
+  readonly target: number
+}
+
+const tcp: Ours = { protocol: 'tcp', handler: 'tcp' }
+const http: Ours = { protocol: 'http', handler: 'http' }
+const websocket: Ours = { protocol: 'websocket', handler: 'websocket' }
+const publish: Ours = { protocol: 'websocket', handler: 'publish' }
+
+export const RATIO_CASES: readonly RatioCase[] = [
+  { name: 'TCP echo, 1 in flight', ours: tcp, peer: 'tcp', mode: 'tcp', conns: 50, inflight: 1, target: 0.95 },
+  { name: 'TCP echo, 16 in flight', ours: tcp, peer: 'tcp', mode: 'tcp', conns: 50, inflight: 16, target: 6 },
+  { name: 'UDP echo', ours: { protocol: 'udp', handler: 'udp' }, peer: 'udp', mode: 'udp', conns: 50, inflight: 1, target: 0.95 },
+  { name: 'HTTP hello, against node:http', ours: http, peer: 'http', mode: 'http', conns: 50, inflight: 1, target: 0.95 },
+  { name: 'HTTP hello, against Fastify', ours: http, peer: 'fastify', mode: 'http', conns: 50, inflight: 1, target: 1 },
+  { name: 'WebSocket echo, 1 in flight', ours: websocket, peer: 'websocket', mode: 'ws-echo', conns: 50, inflight: 1, target: 0.95 },
+  { name: 'WebSocket echo, 16 in flight', ours: websocket, peer: 'websocket', mode: 'ws-echo', conns: 50, inflight: 16, target: 2.5 },
+  { name: 'WebSocket publish to 500', ours: publish, peer: 'publish', mode: 'ws-publish', conns: 500, inflight: 1, target: 1.5 },
+  {
+    name: 'WebSocket publish to 500, 2 workers against 1',
+    ours: { ...publish, workers: 2, dispatch: 'round-robin' },
+    peer: publish,
+    mode: 'ws-publish',
+    conns: 500,
+    inflight: 1,
+    // No more than 1.3 times the CPU time.
+    target: 1 / 1.3,
+  },
+]
+
+/** Operations a second, by the names that benchTables gives. */
+export const TABLE_TARGETS: Readonly<Record<string, number>> = { 'table get': 1_000_000, 'table set': 120_000, 'table incr': 120_000 }
+
+/** KiB of RSS of the worker for each connection. */
+export const IDLE_CASES: readonly { name: string; ours: Ours; limit: number }[] = [
+  { name: 'idle TCP connection', ours: tcp, limit: 6 },
+  { name: 'idle WebSocket connection', ours: websocket, limit: 12 },
+]
