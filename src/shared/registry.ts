@@ -193,11 +193,12 @@ function decode(fd: number, bytes: Buffer): RegisteredConnection {
 
 const HIGH = 0x1_0000_0000
 
-/** Big-endian, so that keys sort as numbers do. */
-export function fdKey(fd: number): Buffer {
+/** Big-endian, so that keys sort as numbers do. What can be no fd is taken for 0, which no connection has. */
+function fdKey(fd: number): Buffer {
+  const known = Number.isSafeInteger(fd) && fd > 0 ? fd : 0
   const key = Buffer.allocUnsafe(8)
-  key.writeUInt32BE(Math.floor(fd / HIGH) >>> 0, 0)
-  key.writeUInt32BE(fd >>> 0, 4)
+  key.writeUInt32BE(Math.floor(known / HIGH), 0)
+  key.writeUInt32BE(known >>> 0, 4)
   return key
 }
 
