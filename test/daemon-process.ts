@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import type { DaemonStatus } from '../src/admin/status.ts'
+import { sharedMemoryDir } from '../src/shared/store.ts'
 
 // Inside the repository, so that handlers find the package by its own name.
 const ROOT = new URL('..', import.meta.url).pathname
@@ -78,6 +79,8 @@ export class DaemonProcess {
       if (daemon.child.exitCode === null && daemon.child.signalCode === null) daemon.child.kill('SIGKILL')
       await daemon.exited
       rmSync(dir, { recursive: true, force: true })
+      // What a daemon that was killed leaves behind; its next start would take it away.
+      rmSync(sharedMemoryDir(join(dir, 'run')), { recursive: true, force: true })
     })
     return daemon
   }

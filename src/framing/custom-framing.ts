@@ -31,8 +31,7 @@ export class CustomFraming implements Cutter {
   }
 
   message(buffer: Buffer, start: number, length: number): Buffer {
-    const frame = Buffer.allocUnsafe(length)
-    buffer.copy(frame, 0, start, start + length)
+    const frame = buffer.subarray(start, start + length)
     if (this.#framing.decode === undefined) return frame
     const message = this.#decode(frame)
     if (Buffer.isBuffer(message)) return message

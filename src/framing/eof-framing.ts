@@ -30,10 +30,7 @@ export class EofFraming implements Cutter {
   }
 
   message(buffer: Buffer, start: number, length: number): Buffer {
-    const size = this.#keepEof ? length : length - this.#eof.length
-    const message = Buffer.allocUnsafe(size)
-    buffer.copy(message, 0, start, start + size)
-    return message
+    return buffer.subarray(start, start + (this.#keepEof ? length : length - this.#eof.length))
   }
 
   /** Adds the mark; with `keepEof` only to a message that lacks it, so that what was received can be sent as it is. */

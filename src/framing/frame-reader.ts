@@ -13,7 +13,7 @@ export interface Cutter {
    * @throws FrameError
    */
   frameLength(buffer: Buffer, start: number, end: number, scanned: number): number
-  /** A private copy of the message in a frame. */
+  /** The message in a frame: a view of `buffer`, which nobody will change, or bytes of its own. */
   message(buffer: Buffer, start: number, length: number): Buffer
   /** Turns a message into the bytes that `encodeInto` is given, where that cannot be done in place. May throw anything. */
   encode?(message: string | Uint8Array): Uint8Array
@@ -51,49 +51,58 @@ export class FrameReader {
    * @throws FrameError, after the good messages before the bad one
    */
   push(framing: Cutter, chunk: Buffer, length: number, sink: MessageSink): void {
-    const view = chunk.subarray(0, length)
-    const used = this.#length === 0 ? 0 : this.#complete(framing, view, sink)
-    if (this.#length === 0) this.#keep(view, this.#cut(framing, view, used, 0, sink))
+    const used = this.#length === 0 ? 0 : this.#complete(framing, chunk, length, sink)
+    if (this.#length > 0) return
+    // One copy for all messages of the read; they are views of it. As with Buffer's own pool, a message that is kept keeps it.
+    const own = Buffer.allocUnsafe(length - used)
+    chunk.copy(own, 0, used, length)
+    this.#keep(own, this.#cut(framing, own, sink))
   }
 
   /**
    * Goes on with the frame that straddles reads. Takes about as much of the chunk as is pending at a time: where a frame
-   * ends nearby, the rest of the read is cut where it lies and not copied twice.
+   * ends nearby, the rest of the read is not copied twice.
    * @returns how many bytes of the chunk are done with: all of them while something is pending
    */
-  #complete(framing: Cutter, chunk: Buffer, sink: MessageSink): number {
+  #complete(framing: Cutter, chunk: Buffer, length: number, sink: MessageSink): number {
     let used = 0
-    while (this.#length > 0 && used < chunk.length) {
-      const taken = Math.min(chunk.length - used, Math.max(FIRST_PENDING_BYTES, this.#length))
+    while (this.#length > 0 && used < length) {
+      const taken = Math.min(length - used, Math.max(FIRST_PENDING_BYTES, this.#length))
       const pending = this.#append(framing, chunk, used, taken)
       used += taken
-      const buffer = pending.subarray(0, this.#length)
-      const start = this.#cut(framing, buffer, 0, this.#scanned, sink)
-      if (start === 0) continue
-      const rest = this.#length - start
-      if (rest <= used) {
-        used -= rest
-        this.#length = 0
-      } else {
-        // A custom framing has looked ahead: it needed the chunk to see that a frame had ended before it.
-        pending.copyWithin(0, start, this.#length)
-        this.#length = rest
-      }
+      const frameLength = framing.frameLength(pending.subarray(0, this.#length), 0, this.#length, this.#scanned)
+      this.#scanned = this.#length
+      if (frameLength > 0) used -= this.#take(framing, pending, frameLength, used, sink)
     }
     return used
   }
 
+  /**
+   * Hands out the first pending frame, and what was taken of the chunk too much is not pending any more.
+   * @returns how much that is, at most `used`
+   */
+  #take(framing: Cutter, pending: Buffer, frameLength: number, used: number, sink: MessageSink): number {
+    const frame = Buffer.allocUnsafe(frameLength)
+    pending.copy(frame, 0, 0, frameLength)
+    const rest = this.#length - frameLength
+    const tooMuch = Math.min(rest, used)
+    this.#length = rest - tooMuch
+    this.#scanned = 0
+    // Only a custom framing that looks ahead leaves some: it needed the chunk to see that a frame had ended before it.
+    if (this.#length > 0) pending.copyWithin(0, frameLength, frameLength + this.#length)
+    sink.onMessage(framing.message(frame, 0, frameLength))
+    return tooMuch
+  }
+
   /** Returns where the first frame that is not whole begins, and notes how much of it was searched. */
-  #cut(framing: Cutter, buffer: Buffer, from: number, scanned: number, sink: MessageSink): number {
+  #cut(framing: Cutter, buffer: Buffer, sink: MessageSink): number {
     const end = buffer.length
-    let start = from
-    let seen = scanned
+    let start = 0
     while (start < end) {
-      const length = framing.frameLength(buffer, start, end, seen)
+      const length = framing.frameLength(buffer, start, end, 0)
       if (length === 0) break
       sink.onMessage(framing.message(buffer, start, length))
       start += length
-      seen = 0
     }
     this.#scanned = end - start
     return start

@@ -44,8 +44,9 @@ export class LengthFraming implements Cutter {
   message(buffer: Buffer, start: number, length: number): Buffer {
     const { size } = this.#field
     const offset = this.#offset
+    if (offset === 0) return buffer.subarray(start + size, start + length)
     const message = Buffer.allocUnsafe(length - size)
-    if (offset > 0) buffer.copy(message, 0, start, start + offset)
+    buffer.copy(message, 0, start, start + offset)
     buffer.copy(message, offset, start + offset + size, start + length)
     return message
   }

@@ -10,9 +10,7 @@ export class RawFraming implements Cutter {
   }
 
   message(buffer: Buffer, start: number, length: number): Buffer {
-    const message = Buffer.allocUnsafe(length)
-    buffer.copy(message, 0, start, start + length)
-    return message
+    return buffer.subarray(start, start + length)
   }
 
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number {

@@ -12,7 +12,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPT
 
 /** The socket knows its response: a stop makes that one the last. */
 interface PolyportSocket extends Socket {
-  polyportResponse?: MeasuredResponse
+  polyportResponse?: MeasuredResponse | undefined
 }
 
 /** The requests of an http port → the handler; or, on a websocket port, their refusal. */
@@ -59,6 +59,9 @@ export class HttpRequests implements ResponseObserver {
   /** A response has left, or broken off. */
   responded(response: MeasuredResponse): void {
     response.observer = undefined
+    // An idle connection would keep its last request and response alive, 3 KiB.
+    const socket = response.req.socket as PolyportSocket
+    if (socket.polyportResponse === response) socket.polyportResponse = undefined
     const { counters } = this.#port
     counters.messagesOut++
     counters.requestDuration.observeMs(performance.now() - response.startedAt)

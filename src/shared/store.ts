@@ -49,6 +49,9 @@ export class Store {
       // makes it the latest: a crash of the machine may undo the last commits, and never leaves half of one.
       noSync: !options.isDurable,
       noMetaSync: true,
+      // Without it, a writer that is killed within its commit can leave the store so that nobody writes to it again
+      // (MDB_PROBLEM, seen after some tens of kills; none in 400 with it). It has a price: a full tmpfs ends the process.
+      useWritemap: true,
       // With it, close() waits for ever when the last writer was killed in the midst of a commit.
       overlappingSync: false,
     })
