@@ -2,8 +2,6 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 export const KIB = 1024
 export const MIB: number = 1024 * KIB
-// USER_HZ, which Linux has fixed at 100 for what /proc shows.
-const TICKS_PER_SECOND = 100
 
 /** Resident memory in bytes: all of it, the part that is no file (heap, stacks, buffers), and the most since `resetPeak`. */
 export function memoryOf(pid: number): { rss: number; anon: number; peak: number } {
@@ -21,11 +19,10 @@ export function descriptorsOf(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
 }
 
-/** User and system time that the process has used. */
+/** Time on a processor of all threads that the process has, to the nanosecond: /proc/PID/stat counts in steps of 10 ms. */
 export function cpuSecondsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+  const threads = readdirSync(`/proc/${pid}/task`)
+  return threads.reduce((sum, thread) => sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e9, 0)
 }
 
 export function sleep(ms: number): Promise<void> {

@@ -13,12 +13,13 @@ const NUM_AT_ONCE = 50
 const IDLE_CPU_MS = 10_000
 const IDLE_CPU_LIMIT = 0.005
 const HANDSHAKE = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
-// Of one connection in the worker, in KiB.
+// Of one connection in the worker, in KiB, at 10,000. With fewer, what is not theirs weighs more.
 const KINDS = [
   { name: 'tcp', hello: 'hello\r\n', limit: 6 },
   { name: 'http', hello: 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', limit: 12 },
   { name: 'ws', hello: `GET / HTTP/1.1\r\nHost: x\r\n${HANDSHAKE}\r\n`, limit: 12 },
 ]
+const ALLOWANCE = NUM_IDLE < 10_000 ? 1.5 : 1
 // V8's young generation grows once, by up to 100 MiB, whatever is open: kept small, what connections cost can be seen.
 const SMALL_YOUNG_GENERATION = { NODE_OPTIONS: '--max-semi-space-size=2' }
 const ALL_FILES = {
@@ -88,7 +89,7 @@ for (const { name, hello, limit } of KINDS) {
     const each = (key: 'rss' | 'anon'): number => (after[key] - before[key]) / NUM_IDLE / KIB
     t.diagnostic(`${NUM_IDLE} connections: ${each('rss').toFixed(2)} KiB of VmRSS and ${each('anon').toFixed(2)} KiB of RssAnon each`)
     assert.equal(sockets.filter((socket) => socket.destroyed || socket.readableEnded).length, 0, 'one was closed')
-    assert.ok(each('rss') <= limit, `${each('rss')} KiB each`)
+    assert.ok(each('rss') <= limit * ALLOWANCE, `${each('rss')} KiB each`)
     ;(await open(where, hello)).destroy()
     for (const socket of sockets) socket.destroy()
     await noneOpen(daemon, name)
