@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Row } from '../../src/contracts/table.ts'
 import { SharedMemory, type StoreProcess } from './shared-memory.ts'
 
-const KILLS = 100
+// A long run: POLYPORT_KILLS=1000 node --test test/shared/kill.test.ts
+const KILLS = Number(process.env['POLYPORT_KILLS'] ?? 100)
 
 async function startWriting(memory: SharedMemory, seed: number): Promise<StoreProcess> {
   const writer = await memory.start()
@@ -27,9 +28,9 @@ function verify(memory: SharedMemory): number {
 }
 
 describe('a process that is killed', () => {
-  test(`leaves whole rows and a free lock: ${KILLS} kills at random times`, { timeout: 120_000 }, async (t) => {
+  test(`leaves whole rows and a free lock: ${KILLS} kills at random times`, { timeout: KILLS * 3000 }, async (t) => {
     const memory = new SharedMemory(t)
-    const writers = await Promise.all([1, 2, 3].map((seed) => startWriting(memory, seed)))
+    const writers = await Promise.all([1, 2].map((seed) => startWriting(memory, seed)))
     let [isWatching, rowsSeen] = [true, 0]
     const watching = (async (): Promise<void> => {
       while (isWatching) {
