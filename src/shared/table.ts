@@ -35,7 +35,7 @@ export class SharedTable implements Table {
   get(key: string): Row | undefined
   get(key: string, column: string): ColumnValue | undefined
   get(key: string, column?: string): Row | ColumnValue | undefined {
-    const bytes = this.#rows.get(this.#key(key))
+    const bytes = this.#rows.peek(this.#key(key))
     if (column === undefined) return bytes === undefined ? undefined : this.#codec.decode(bytes)
     const known = this.#codec.column(column)
     return bytes === undefined ? undefined : this.#codec.read(bytes, known)
