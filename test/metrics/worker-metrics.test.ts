@@ -24,7 +24,7 @@ describe('WorkerMetrics', () => {
     metrics.start()
     metrics.start()
     await metrics.report()
-    const end = performance.now() + 400
+    const end = performance.now() + 700
     while (performance.now() < end);
     // Timers that are due run before this one.
     await new Promise((resolve) => setTimeout(resolve, 1))
@@ -34,7 +34,7 @@ describe('WorkerMetrics', () => {
     metrics.stop()
     metrics.stop()
 
-    assert.ok(blocked.loopLag.max >= 0.25 && blocked.loopLag.max < 5, String(blocked.loopLag.max))
+    assert.ok(blocked.loopLag.max >= 0.4 && blocked.loopLag.max < 5, String(blocked.loopLag.max))
     assert.ok(blocked.loopLag.mean > 0)
     assert.deepEqual(after.loopLag, { mean: 0, max: 0 })
   })
