@@ -43,6 +43,7 @@ for (const dispatch of ['kernel', 'round-robin']) {
   test(`kill -9 of workers under load, dispatch ${dispatch}: the others lose nothing and nobody hangs`, async (t) => {
     const daemon = await DaemonProcess.start(t, { workers: 2, dispatch, ports: PORTS }, { files: FILES })
     const meter = new LossMeter()
+    t.after(() => meter.stop())
     const [tcp, web, ws] = await Promise.all(['tcp', 'http', 'ws'].map((name) => daemon.address(name)))
     assert.ok(tcp && web && ws)
     meter.start({ tcp, http: web, ws }, NUM_CLIENTS)
