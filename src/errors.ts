@@ -45,6 +45,12 @@ export class AlreadyRunningError extends Error {
   readonly code = 'POLYPORT_ALREADY_RUNNING'
 }
 
+/** A reload did not take effect: the old code goes on with every connection. Exit code 1. */
+export class ReloadError extends Error {
+  override readonly name = 'ReloadError'
+  readonly code = 'POLYPORT_RELOAD'
+}
+
 /** No daemon answers at this `runtimeDir`. Exit code 3. */
 export class NotRunningError extends Error {
   override readonly name = 'NotRunningError'

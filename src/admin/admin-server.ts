@@ -12,8 +12,8 @@ import { type AdminParts, type Answer, ROUTES, text } from './routes.ts'
 const MAX_CONNECTIONS = 64
 const HEADERS_TIMEOUT_MS = 5000
 const REQUEST_TIMEOUT_MS = 10_000
-// Also for an answer that does not come: workers are asked with a shorter deadline.
-const IDLE_TIMEOUT_MS = 15_000
+// Also for an answer that does not come: a reload may take this long.
+const IDLE_TIMEOUT_MS = 120_000
 const STOP_WAIT_MS = 1000
 const MAX_BODY_BYTES = 64 * 1024
 const MAX_HEADER_BYTES = 16 * 1024
@@ -109,7 +109,7 @@ export class AdminServer {
       }
     }
     if (route === undefined) return text(404, 'There is nothing here; / lists what there is')
-    if (request.method === route.method || (request.method === 'HEAD' && route.method === 'GET')) return route.answer(this.#parts)
+    if (request.method === route.method || (request.method === 'HEAD' && route.method === 'GET')) return route.answer(this.#parts, queryOf(request))
     response.setHeader('Allow', route.method === 'GET' ? 'GET, HEAD' : route.method)
     return text(405, `This answers ${route.method} only`)
   }
@@ -180,6 +180,10 @@ function send(request: IncomingMessage, response: ServerResponse, { status, type
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/'
+}
+
+function queryOf(request: IncomingMessage): URLSearchParams {
+  return new URLSearchParams((request.url ?? '').split('?')[1] ?? '')
 }
 
 function ignoreGoneClient(): void {

@@ -8,6 +8,10 @@ export interface AdminParts {
   metrics(): Promise<string>
   /** Why not every port of every worker listens; undefined when all do. */
   readiness(): string | undefined
+  /** Reloads the daemon. @throws Error that says why the old code goes on */
+  reload?(): Promise<void>
+  /** Has the worker of a slot write a heap snapshot; resolves with the file's path. @throws Error */
+  heap?(slot: number): Promise<string>
   /** Stops the daemon. Called after the request for it has been answered. */
   stop(): void
 }
@@ -25,7 +29,7 @@ export interface Route {
   readonly method: 'GET' | 'POST'
   /** Health checks have no token and need none: they tell one word. */
   readonly isOpen: boolean
-  answer(parts: AdminParts): Answer | Promise<Answer>
+  answer(parts: AdminParts, query: URLSearchParams): Answer | Promise<Answer>
 }
 
 export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
@@ -34,6 +38,8 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/readyz', { method: 'GET', isOpen: true, answer: readyz }],
   ['/metrics', { method: 'GET', isOpen: false, answer: async (parts) => ({ status: 200, type: METRICS, body: await parts.metrics() }) }],
   ['/api/status', { method: 'GET', isOpen: false, answer: async (parts) => json(200, await parts.status()) }],
+  ['/api/reload', { method: 'POST', isOpen: false, answer: reload }],
+  ['/api/heap', { method: 'POST', isOpen: false, answer: heap }],
   ['/api/stop', { method: 'POST', isOpen: false, answer: (parts) => ({ ...json(202, { state: 'stopping' }), after: () => parts.stop() }) }],
 ])
 
@@ -52,4 +58,24 @@ function json(status: number, value: unknown): Answer {
 function readyz(parts: AdminParts): Answer {
   const reason = parts.readiness()
   return reason === undefined ? text(200, 'ready') : text(503, `not ready: ${reason}`)
+}
+
+async function reload(parts: AdminParts): Promise<Answer> {
+  if (parts.reload === undefined) return text(409, 'This daemon runs inside another program: it cannot reload by itself')
+  try {
+    await parts.reload()
+    return json(200, { state: 'reloaded' })
+  } catch (error) {
+    return text(422, error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function heap(parts: AdminParts, query: URLSearchParams): Promise<Answer> {
+  const slot = Number(query.get('slot') ?? Number.NaN)
+  if (parts.heap === undefined || !Number.isInteger(slot)) return text(422, 'Cannot write a heap snapshot: expected ?slot=N, the number of a worker')
+  try {
+    return json(200, { file: await parts.heap(slot) })
+  } catch (error) {
+    return text(422, error instanceof Error ? error.message : String(error))
+  }
 }

@@ -4,5 +4,5 @@ import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
 export async function start(options: ConfigOptions & { readonly appVersion: string | undefined }): Promise<number> {
   const config = await loadNamedConfig(options)
   const { runDaemon } = await import('../master/run-daemon.ts')
-  return runDaemon(config, options.appVersion === undefined ? {} : { appVersion: options.appVersion })
+  return runDaemon(config, { appVersion: options.appVersion, readConfig: () => loadNamedConfig(options) })
 }

@@ -177,6 +177,29 @@ export const ConfigSchema = z.strictObject({
   runtimeDir: z.string().min(1).default('./run').describe('Where the pid file and the control socket are.'),
   dataDir: z.string().min(1).default('./data').describe('Where persistent tables are.'),
   maxWaitSeconds: z.number().min(0).max(86400).default(30).describe('How long a stop waits for what is still being done.'),
+  spreadSeconds: z
+    .number()
+    .min(0)
+    .max(86400)
+    .default(10)
+    .describe('In a reload, connections that cannot move to a new worker are closed after `maxWaitSeconds`, spread over this last part of it.'),
+  startSeconds: z.number().min(1).max(3600).default(30).describe('How long a worker may take to load its handlers, and then to open its ports.'),
+  stuckSeconds: z
+    .number()
+    .min(1)
+    .max(86400)
+    .default(30)
+    .describe('A worker that has not let its event loop run for this long is killed, and another started.'),
+  maxRequests: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('A worker that has had this many messages and requests is replaced by a new one, which takes over its connections. Never when absent.'),
+  maxMemory: z
+    .int()
+    .min(64 * MIB)
+    .optional()
+    .describe('A worker whose resident memory is over this many bytes is replaced by a new one, which takes over its connections. Never when absent.'),
   serverHeader: z
     .string()
     .regex(/^[\x20-\x7e]*$/, 'expected printable ASCII')

@@ -71,6 +71,11 @@ export interface Daemon {
 
   counter(name: string): Counter
   stats(): DaemonStats
+  /**
+   * Reloads the whole daemon, as `polyport reload` does. Resolves when it has been asked for: the worker that asks is replaced, too.
+   * @throws Error where the daemon runs inside the caller's process
+   */
+  reload(): Promise<void>
   /** Stops the whole daemon, as `polyport stop` does. Where the daemon runs inside the caller's process, resolves when it has. */
   stop(): Promise<void>
 }

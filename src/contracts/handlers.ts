@@ -38,6 +38,8 @@ export abstract class TcpHandler extends Handler {
 
   /** Called when a client has connected, before anything is read from it. */
   onConnect?(connection: Connection): void | Promise<void>
+  /** Called in place of `onConnect` for a connection that this worker takes over from another, in a reload. `connection.data` is what it was there. */
+  onHandover?(connection: Connection): void | Promise<void>
   /** Called once per frame. `message` is the frame without its EOF or length; it is yours to keep. */
   abstract onReceive(connection: Connection, message: Buffer): void | Promise<void>
   /** Called when everything that `send` had to hold back has left. */
@@ -81,6 +83,8 @@ export abstract class WebSocketHandler extends Handler {
   onUpgrade?(request: IncomingMessage): UpgradeAnswer | void | Promise<UpgradeAnswer | void>
   /** Called when the connection is open. */
   onOpen?(connection: Connection, request: IncomingMessage): void | Promise<void>
+  /** Called in place of `onOpen` for a connection that this worker takes over from another, in a reload. `connection.data` is what it was there. */
+  onHandover?(connection: Connection): void | Promise<void>
   /** Called once per message: text as a string, binary as a Buffer, both yours to keep. */
   abstract onMessage(connection: Connection, message: string | Buffer): void | Promise<void>
   onDrain?(connection: Connection): void

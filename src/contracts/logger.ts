@@ -6,6 +6,8 @@ export interface Logger {
   warn: LogMethod
   error: LogMethod
   fatal: LogMethod
+  /** Can be set: `debug`, say. */
+  level: string
   isLevelEnabled(level: string): boolean
   child(bindings: Record<string, unknown>): Logger
 }

@@ -46,6 +46,11 @@ export class FrameReader {
     return this.#length
   }
 
+  /** Those bytes. A view: the next push changes it. */
+  get pending(): Buffer {
+    return this.#pending === null ? EMPTY : this.#pending.subarray(0, this.#length)
+  }
+
   /**
    * Hands every whole message to `sink`. `chunk` is only read during the call.
    * @throws FrameError, after the good messages before the bad one
@@ -137,6 +142,8 @@ export class FrameReader {
     return pending
   }
 }
+
+const EMPTY = Buffer.alloc(0)
 
 /** The error for a message over its limit. */
 export function tooLong(maxLength: number): FrameError {

@@ -1,16 +1,16 @@
-import type { BusMessage } from './messages.ts'
+import type { BusMessage, BusOrigin } from './messages.ts'
 
 /**
- * A bus message as bytes: u8 kind, u8 form of the payload, u16 length of the name, u16 number of exceptions, f64 fd, then the
- * name, the exceptions (f64 each) and the payload. All little-endian: both ends are on one machine.
+ * A bus message as bytes: u8 kind, u8 form of the payload, u16 length of the name, u16 number of exceptions, f64 fd, then who sent it: u32
+ * owner and f64 sequence; the name, the exceptions (f64 each) and the payload. All little-endian: both ends are on one machine.
  */
-const KINDS = ['send', 'close', 'publish', 'broadcast', 'join', 'leave', 'bind', 'unbind'] as const
-const HEAD_BYTES = 14
+const KINDS = ['send', 'close', 'publish', 'broadcast', 'join', 'leave', 'bind', 'unbind', 'held', 'state', 'arrived', 'refused'] as const
+const HEAD_BYTES = 26
 const NO_PAYLOAD = 0
 const TEXT = 1
 const BYTES = 2
 
-export function encodeBusMessage(message: BusMessage): Buffer {
+export function encodeBusMessage(message: BusMessage, origin: BusOrigin): Buffer {
   const { payload } = message
   const nameBytes = Buffer.byteLength(message.name)
   const isText = typeof payload === 'string'
@@ -21,6 +21,8 @@ export function encodeBusMessage(message: BusMessage): Buffer {
   bytes.writeUInt16LE(nameBytes, 2)
   bytes.writeUInt16LE(message.except.length, 4)
   bytes.writeDoubleLE(message.fd, 6)
+  bytes.writeUInt32LE(origin.owner, 14)
+  bytes.writeDoubleLE(origin.sequence, 18)
   let at = HEAD_BYTES
   at += bytes.write(message.name, at)
   for (const fd of message.except) at = bytes.writeDoubleLE(fd, at)
@@ -30,7 +32,7 @@ export function encodeBusMessage(message: BusMessage): Buffer {
 }
 
 /** `bytes` may be kept by the message that comes out. */
-export function decodeBusMessage(bytes: Buffer): BusMessage {
+export function decodeBusMessage(bytes: Buffer): { message: BusMessage; origin: BusOrigin } {
   const nameBytes = bytes.readUInt16LE(2)
   const exceptions = bytes.readUInt16LE(4)
   let at = HEAD_BYTES
@@ -40,5 +42,8 @@ export function decodeBusMessage(bytes: Buffer): BusMessage {
   for (let i = 0; i < exceptions; i++, at += 8) except.push(bytes.readDoubleLE(at))
   const form = bytes[1]
   const payload = form === NO_PAYLOAD ? undefined : form === TEXT ? bytes.toString('utf8', at) : bytes.subarray(at)
-  return { kind: KINDS[bytes[0] as number] as BusMessage['kind'], fd: bytes.readDoubleLE(6), name, except, payload }
+  return {
+    message: { kind: KINDS[bytes[0] as number] as BusMessage['kind'], fd: bytes.readDoubleLE(6), name, except, payload },
+    origin: { owner: bytes.readUInt32LE(14), sequence: bytes.readDoubleLE(18) },
+  }
 }

@@ -1,67 +1,40 @@
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import type { Logger } from '../contracts/logger.ts'
 import { decodeBusMessage, encodeBusMessage } from './bus-codec.ts'
-import type { BusMessage, BusPeer } from './messages.ts'
+import { BusLink, LENGTH_BYTES } from './bus-link.ts'
+import type { BusMessage, BusOrigin, BusPeer } from './messages.ts'
 
-// A worker that takes nothing for this long a backlog is stuck; its messages are dropped rather than kept for ever.
-const BACKLOG_BYTES = 64 * 1024 * 1024
-const LENGTH_BYTES = 4
+// What an heir remembers at most, for connections that take long to come.
+const MEMORY_BYTES = 64 * 1024 * 1024
 
-/** One worker as this one reaches it. What is sent in one turn of the event loop leaves in one write. */
-class BusLink {
-  readonly #socket: Socket
-  readonly #log: Logger
-  #waiting: Buffer[] = []
-  #isDropping = false
-  readonly #flush = (): void => this.flush()
-
-  constructor(path: string, log: Logger) {
-    this.#log = log
-    this.#socket = connect(path)
-    // A worker that has died: the master says so soon, and its connections went with it.
-    this.#socket.on('error', (error) => log.debug({ err: error }, 'Bus link ended'))
-    this.#socket.unref()
-  }
-
-  send(bytes: Buffer): void {
-    if (this.#socket.writableLength > BACKLOG_BYTES) {
-      if (!this.#isDropping) this.#log.warn('Another worker does not take its bus messages: dropping them')
-      this.#isDropping = true
-      return
-    }
-    this.#isDropping = false
-    if (this.#waiting.length === 0) setImmediate(this.#flush)
-    const length = Buffer.allocUnsafe(LENGTH_BYTES)
-    length.writeUInt32LE(bytes.length)
-    this.#waiting.push(length, bytes)
-  }
-
-  flush(): void {
-    if (this.#waiting.length > 0 && !this.#socket.destroyed) this.#socket.write(Buffer.concat(this.#waiting))
-    this.#waiting = []
-  }
-
-  close(): void {
-    this.flush()
-    this.#socket.end()
-  }
+export interface BusParts {
+  /** The unix socket to listen on. */
+  readonly path: string
+  readonly owner: number
+  readonly log: Logger
+  readonly onMessage: (message: BusMessage, origin: BusOrigin) => void
 }
 
-/** Worker to worker, each straight to each other over unix sockets: the master carries no traffic. In order between two workers. */
+/**
+ * Worker to worker, each straight to each other over unix sockets: the master carries no traffic. In order between two workers; every message
+ * carries its sender's number and how many that one has sent, by which a hand-over finds what a moving connection has had already.
+ */
 export class Bus {
-  readonly #path: string
-  readonly #owner: number
-  readonly #onMessage: (message: BusMessage) => void
-  readonly #log: Logger
+  readonly #parts: BusParts
   readonly #links = new Map<number, BusLink>()
+  /** Owner → the owners that its messages go to, itself among them. Only of those that have heirs. */
+  readonly #heirs = new Map<number, readonly number[]>()
   readonly #incoming = new Set<Socket>()
+  /** Owner → the last of its messages that was handled here. */
+  readonly #seen = new Map<number, number>()
+  #isHeir = false
+  #recent: { message: BusMessage; origin: BusOrigin }[] = []
+  #recentBytes = 0
+  #sequence = 0
   #server: Server | undefined
 
-  constructor(parts: { path: string; owner: number; onMessage: (message: BusMessage) => void; log: Logger }) {
-    this.#path = parts.path
-    this.#owner = parts.owner
-    this.#onMessage = parts.onMessage
-    this.#log = parts.log
+  constructor(parts: BusParts) {
+    this.#parts = parts
   }
 
   /** @throws what listen(2) says of the path */
@@ -70,7 +43,7 @@ export class Bus {
     this.#server = server
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(this.#path, resolve)
+      server.listen(this.#parts.path, resolve)
     })
     server.unref()
   }
@@ -84,34 +57,89 @@ export class Bus {
 
   /** The workers that live now, this one among them. */
   setPeers(peers: readonly BusPeer[]): void {
+    const { owner: self, log } = this.#parts
     const owners = new Set(peers.map((peer) => peer.owner))
     for (const [owner, link] of this.#links) {
       if (owners.has(owner)) continue
       link.close()
       this.#links.delete(owner)
     }
-    for (const { owner, bus } of peers) if (owner !== this.#owner && !this.#links.has(owner)) this.#links.set(owner, new BusLink(bus, this.#log))
+    this.#heirs.clear()
+    this.#isHeir = false
+    for (const { owner, bus, heirs } of peers) {
+      if (owner !== self && !this.#links.has(owner)) this.#links.set(owner, new BusLink(bus, log))
+      if (heirs.length > 0) this.#heirs.set(owner, [owner, ...heirs])
+      if (heirs.includes(self)) this.#isHeir = true
+    }
+    if (this.#isHeir) return
+    this.#recent = []
+    this.#recentBytes = 0
+  }
+
+  /** While connections are to come to this worker: all that was sent since, for those that have not had it. Otherwise empty. */
+  get recent(): readonly { readonly message: BusMessage; readonly origin: BusOrigin }[] {
+    return this.#recent
+  }
+
+  has(owner: number): boolean {
+    return this.#links.has(owner)
+  }
+
+  /** The last message of each worker that was handled here, and of this worker's own the last that it sent. */
+  seen(): Map<number, number> {
+    return new Map(this.#seen).set(this.#parts.owner, this.#sequence)
   }
 
   /** @returns false when there is no such worker (any more) */
   send(owner: number, message: BusMessage): boolean {
-    const link = this.#links.get(owner)
-    link?.send(encodeBusMessage(message))
-    return link !== undefined
+    const { owner: self } = this.#parts
+    // The connection is on its way here.
+    if (owner === self && this.#isHeir) {
+      this.#remember(message, { owner: self, sequence: ++this.#sequence })
+      return true
+    }
+    const owners = this.#heirs.get(owner)
+    if (owners === undefined) return this.#sendTo(owner, message)
+    const origin = { owner: self, sequence: ++this.#sequence }
+    const bytes = encodeBusMessage(message, origin)
+    for (const one of owners) this.#links.get(one)?.send(bytes)
+    if (owners.includes(self)) this.#remember(message, origin)
+    return this.#links.has(owner)
+  }
+
+  /** To this worker alone and for certain: hand-over. */
+  tell(owner: number, message: BusMessage): void {
+    this.#links.get(owner)?.send(encodeBusMessage(message, { owner: this.#parts.owner, sequence: ++this.#sequence }), { mayDrop: false })
   }
 
   /** To every other worker; encoded once. */
   sendToAll(message: BusMessage): void {
     if (this.#links.size === 0) return
-    const bytes = encodeBusMessage(message)
+    const origin = { owner: this.#parts.owner, sequence: ++this.#sequence }
+    const bytes = encodeBusMessage(message, origin)
     for (const link of this.#links.values()) link.send(bytes)
+    this.#remember(message, origin)
+  }
+
+  #remember(message: BusMessage, origin: BusOrigin): void {
+    if (!this.#isHeir) return
+    if (this.#recentBytes > MEMORY_BYTES) return
+    this.#recentBytes += message.payload?.length ?? 0
+    this.#recent.push({ message, origin })
+    if (this.#recentBytes > MEMORY_BYTES) this.#parts.log.warn('A hand-over takes long: connections that still come may miss messages')
+  }
+
+  #sendTo(owner: number, message: BusMessage): boolean {
+    const link = this.#links.get(owner)
+    link?.send(encodeBusMessage(message, { owner: this.#parts.owner, sequence: ++this.#sequence }))
+    return link !== undefined
   }
 
   #receive(socket: Socket): void {
     this.#incoming.add(socket)
     socket.unref()
     let rest: Buffer = Buffer.alloc(0)
-    socket.on('error', (error) => this.#log.debug({ err: error }, 'Bus link ended'))
+    socket.on('error', (error) => this.#parts.log.debug({ err: error }, 'Bus link ended'))
     socket.on('close', () => this.#incoming.delete(socket))
     socket.on('data', (chunk: Buffer) => {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
@@ -125,7 +153,11 @@ export class Bus {
     while (bytes.length - at >= LENGTH_BYTES) {
       const end = at + LENGTH_BYTES + bytes.readUInt32LE(at)
       if (end > bytes.length) break
-      this.#onMessage(decodeBusMessage(bytes.subarray(at + LENGTH_BYTES, end)))
+      const { message, origin } = decodeBusMessage(bytes.subarray(at + LENGTH_BYTES, end))
+      // Before it is handled: what is done in answer to it, a move above all, comes after it.
+      this.#seen.set(origin.owner, origin.sequence)
+      this.#remember(message, origin)
+      this.#parts.onMessage(message, origin)
       at = end
     }
     return at

@@ -8,6 +8,28 @@ export interface BusPeer {
   /** Different for every process that ever ran in this daemon; what the registry names an owner by. */
   readonly owner: number
   readonly bus: string
+  /** Workers that its connections move to: what is meant for it goes to them, too (hand-over). Empty but during a reload. */
+  readonly heirs: readonly number[]
+}
+
+/** A connection that moves. Its handle travels beside `move` and `arrive`, its state over the bus. */
+export interface MoveNote {
+  /** Counts up in the worker that it leaves. */
+  readonly id: number
+  /** The worker that it leaves, and the one that it goes to. */
+  readonly from: number
+  readonly to: number
+  readonly port: string
+}
+
+/** What a worker needs to know to give its connections away. */
+export interface LeaveOrder {
+  readonly heirs: readonly { readonly owner: number; readonly slot: number }[]
+  /** The ports whose connections can move: those that the heirs have, too. */
+  readonly ports: readonly string[]
+  /** How long what cannot move is served, and over how much of that time's end it is closed. */
+  readonly maxWaitSeconds: number
+  readonly spreadSeconds: number
 }
 
 /** What a worker needs to begin. */
@@ -32,7 +54,16 @@ export type ToWorker =
   | { readonly type: 'connection'; readonly port: string; readonly id: number }
   /** Give the port's listening socket up until the next `listen`: other workers are to catch up. */
   | { readonly type: 'hold'; readonly port: string }
-  | { readonly type: 'peers'; readonly peers: readonly BusPeer[] }
+  /** To be answered with `peered`. */
+  | { readonly type: 'peers'; readonly id: number; readonly peers: readonly BusPeer[] }
+  /** Accept no more, and give the connections away. Said again when the heirs have changed. */
+  | { readonly type: 'leave'; readonly order: LeaveOrder }
+  /** A connection of another worker, with its handle. */
+  | { readonly type: 'arrive'; readonly move: MoveNote }
+  /** A connection could not be passed on: it stays. */
+  | { readonly type: 'unmoved'; readonly id: number }
+  /** Write a heap snapshot into this file; to be answered with `heap`. */
+  | { readonly type: 'heap'; readonly file: string }
   | { readonly type: 'report'; readonly id: number }
   | { readonly type: 'stop'; readonly maxWaitSeconds: number }
 
@@ -42,6 +73,12 @@ export type ToMaster =
   | { readonly type: 'loaded' }
   | { readonly type: 'failed'; readonly problems: readonly Problem[]; readonly message: string }
   | { readonly type: 'ready' }
+  | { readonly type: 'peered'; readonly id: number }
+  /** A connection for another worker, with its handle. */
+  | { readonly type: 'move'; readonly move: MoveNote }
+  /** Everything that can move now has moved. */
+  | { readonly type: 'left' }
+  | { readonly type: 'heap'; readonly error?: string }
   | { readonly type: 'taken'; readonly id: number }
   /** The port now holds this many connections of its listening socket. */
   | { readonly type: 'accepted'; readonly port: string; readonly connections: number }
@@ -50,13 +87,23 @@ export type ToMaster =
   | { readonly type: 'report'; readonly id?: number; readonly report: WorkerReport }
   /** A handler asked for it. */
   | { readonly type: 'stop' }
+  | { readonly type: 'reload' }
   | { readonly type: 'stopped' }
 
-/** What workers say to each other, straight over the bus. `name` is a group, a port or a uid; fields that a kind does not use are empty. */
+/**
+ * What workers say to each other, straight over the bus. `name` is a group, a port or a uid; fields that a kind does not use are empty.
+ * The last four are of a hand-over, `fd` is the number of the move then: the handle is here; the state; it goes on here; it cannot go on here.
+ */
 export interface BusMessage {
-  readonly kind: 'send' | 'close' | 'publish' | 'broadcast' | 'join' | 'leave' | 'bind' | 'unbind'
+  readonly kind: 'send' | 'close' | 'publish' | 'broadcast' | 'join' | 'leave' | 'bind' | 'unbind' | 'held' | 'state' | 'arrived' | 'refused'
   readonly fd: number
   readonly name: string
   readonly except: readonly number[]
   readonly payload: string | Uint8Array | undefined
+}
+
+/** Where a bus message came from: the owner number of its sender, whose messages count up. */
+export interface BusOrigin {
+  readonly owner: number
+  readonly sequence: number
 }

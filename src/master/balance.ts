@@ -31,7 +31,7 @@ export class Balance {
     const isAhead = connections > fewest + Math.max(LEAD, connections * LEAD_SHARE)
     const key = `${slot.index} ${port}`
     if (!isAhead || this.#holding.has(key)) return
-    slot.send({ type: 'hold', port })
+    slot.current?.send({ type: 'hold', port })
     this.#holding.set(
       key,
       setTimeout(() => {
@@ -41,7 +41,7 @@ export class Balance {
     )
   }
 
-  /** The slot's worker is gone, and its connections with it. */
+  /** The slot has another worker: what the one before had counted is past. */
   lost(slot: Slot): void {
     for (const counts of this.#connections.values()) counts.delete(slot)
   }

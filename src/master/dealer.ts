@@ -2,12 +2,13 @@ import type { Config } from '../config/schema.ts'
 import { acceptOn, peerOf, type StreamHandle } from '../net/node-internals.ts'
 import type { ListeningSocket } from './listening-sockets.ts'
 import type { Slot } from './slot.ts'
+import type { WorkerChild } from './worker-child.ts'
 
 /** A connection that the master has accepted and no worker has yet taken. */
 interface Dealt {
   readonly port: string
   readonly client: StreamHandle
-  slot: Slot | undefined
+  child: WorkerChild | undefined
 }
 
 /**
@@ -29,7 +30,7 @@ export class Dealer {
   /** @returns 0 or a negative errno */
   open(socket: ListeningSocket, onFailure: (errno: number) => void): number {
     if (socket.stream === undefined) return 0
-    return acceptOn(socket.stream, (client) => this.#deal(this.#nextId++, { port: socket.config.name, client, slot: undefined }), onFailure)
+    return acceptOn(socket.stream, (client) => this.#deal(this.#nextId++, { port: socket.config.name, client, child: undefined }), onFailure)
   }
 
   /** A worker has it: this process lets go of its copy. */
@@ -39,13 +40,13 @@ export class Dealer {
   }
 
   /** A worker has died: what it had not taken is dealt again. */
-  lost(slot: Slot): void {
-    for (const [id, dealt] of this.#dealt) if (dealt.slot === slot) this.#deal(id, dealt)
+  lost(child: WorkerChild): void {
+    for (const [id, dealt] of this.#dealt) if (dealt.child === child) this.#deal(id, dealt)
   }
 
   /** A worker is ready: what waited for one is dealt. */
   ready(): void {
-    for (const [id, dealt] of this.#dealt) if (dealt.slot === undefined) this.#deal(id, dealt)
+    for (const [id, dealt] of this.#dealt) if (dealt.child === undefined) this.#deal(id, dealt)
   }
 
   close(): void {
@@ -55,9 +56,9 @@ export class Dealer {
 
   #deal(id: number, dealt: Dealt): void {
     this.#dealt.set(id, dealt)
-    const slot = this.#choose(dealt.client)
-    dealt.slot = slot?.isReady ? slot : undefined
-    dealt.slot?.send({ type: 'connection', port: dealt.port, id }, dealt.client)
+    const child = this.#choose(dealt.client)?.current
+    dealt.child = child?.isReady ? child : undefined
+    dealt.child?.send({ type: 'connection', port: dealt.port, id }, dealt.client)
   }
 
   #inTurn(): Slot | undefined {

@@ -2,7 +2,7 @@ import { AdminServer } from '../admin/admin-server.ts'
 import { loadConfig, resolveConfig } from '../config/load-config.ts'
 import type { Config, ConfigInput } from '../config/schema.ts'
 import type { Daemon } from '../contracts/daemon.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, ReloadError } from '../errors.ts'
 import { createLog } from '../log/log.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
@@ -54,6 +54,9 @@ export class EmbeddedDaemon {
       loaded,
       log: createLog({ ...config.log, name: config.name, role: 'worker 0' }),
       onAccepted: () => {},
+      onReload: async () => {
+        throw new ReloadError('Cannot reload a daemon that runs inside this process: stop it and call createDaemon() again')
+      },
       onStop: () => this.#stop(),
     })
     this.#worker = worker
@@ -81,7 +84,7 @@ export class EmbeddedDaemon {
       },
       metrics: async () => {
         this.#book.record(0, await worker.report())
-        return this.#overview.metrics({ workers: [this.#view], missingWorkers: 0, counts: worker.daemon.stats(), tables: worker.daemon.tables })
+        return this.#overview.metrics({ workers: [this.#view], missingWorkers: 0, reloads: { done: 0, failed: 0, seconds: 0 }, counts: worker.daemon.stats(), tables: worker.daemon.tables })
       },
     })
     await this.#admin.start(admin.path === undefined ? { host: admin.host, port: admin.port ?? 0 } : { path: admin.path })

@@ -13,9 +13,9 @@ export interface ListeningSocket {
   readonly config: PortConfig
   readonly address: string
   /** tcp, http, websocket, stream: one socket that all workers accept from. */
-  readonly stream?: StreamHandle
+  readonly stream?: StreamHandle | undefined
   /** udp: one socket a slot, so that a peer stays with one worker. */
-  readonly datagrams?: readonly { readonly socket: dgram.Socket; readonly handle: DatagramHandle }[]
+  readonly datagrams?: readonly { readonly socket: dgram.Socket; readonly handle: DatagramHandle }[] | undefined
 }
 
 /**
@@ -23,7 +23,11 @@ export interface ListeningSocket {
  * datagram that waits to be read, is there for the next worker when one dies.
  */
 export class ListeningSockets {
-  readonly all: ListeningSocket[] = []
+  #all: readonly ListeningSocket[] = []
+
+  get all(): readonly ListeningSocket[] {
+    return this.#all
+  }
 
   /**
    * Binds every port, or none.
@@ -31,23 +35,67 @@ export class ListeningSockets {
    */
   static async open(ports: readonly PortConfig[], workers: number): Promise<ListeningSockets> {
     const sockets = new ListeningSockets()
-    try {
-      for (const config of ports) sockets.all.push(await bind(config, workers))
-    } catch (error) {
-      sockets.close()
-      throw error
-    }
+    ;(await sockets.change(ports, workers)).keep()
     return sockets
   }
 
-  close(): void {
-    for (const { stream, datagrams } of this.all) {
-      // Also unlinks the path of a unix socket.
-      stream?.close()
-      for (const { socket } of datagrams ?? []) socket.close()
+  /**
+   * Binds what another list of ports needs and is not open yet. `keep` then closes what it does not need, `undo` what was bound.
+   * @throws BindError, and all is as before
+   */
+  async change(ports: readonly PortConfig[], workers: number): Promise<{ readonly next: readonly ListeningSocket[]; keep(): void; undo(): void }> {
+    const next: ListeningSocket[] = []
+    const added: ListeningSocket[] = []
+    const undo = (): void => added.forEach(close)
+    try {
+      for (const config of ports) {
+        const open = this.#all.find((socket) => isSamePlace(socket, config))
+        const socket = open === undefined ? await bind(config, workers) : { ...open, config }
+        if (open === undefined) added.push(socket)
+        next.push(socket.datagrams === undefined ? socket : await withDatagrams(socket, workers, added))
+      }
+    } catch (error) {
+      undo()
+      throw error
     }
-    this.all.length = 0
+    const keep = (): void => {
+      for (const old of this.#all) {
+        const same = next.find(({ stream, datagrams }) => (stream !== undefined && stream === old.stream) || (datagrams !== undefined && datagrams[0] === old.datagrams?.[0]))
+        if (same === undefined) close(old)
+        else close({ ...old, stream: undefined, datagrams: old.datagrams?.slice(workers) })
+      }
+      this.#all = next
+    }
+    return { next, keep, undo }
   }
+
+  close(): void {
+    this.#all.forEach(close)
+    this.#all = []
+  }
+}
+
+function close({ stream, datagrams }: Pick<ListeningSocket, 'stream' | 'datagrams'>): void {
+  // Also unlinks the path of a unix socket.
+  stream?.close()
+  for (const { socket } of datagrams ?? []) socket.close()
+}
+
+/** Whether a port of a new config can go on with this socket. One whose number the system chose is known by its name. */
+function isSamePlace({ config: old }: ListeningSocket, config: PortConfig): boolean {
+  if ((old.protocol === 'udp') !== (config.protocol === 'udp')) return false
+  const place = ({ host, port, path, mode, owner }: PortConfig): string => JSON.stringify(path === undefined ? [host, port] : [path, mode, owner])
+  return place(old) === place(config) && (config.path !== undefined || config.port !== 0 || old.name === config.name)
+}
+
+/** A socket for each slot, when there are more of them now. */
+async function withDatagrams(socket: ListeningSocket, workers: number, added: ListeningSocket[]): Promise<ListeningSocket> {
+  const { config, datagrams = [] } = socket
+  const bound = datagrams[0]?.socket.address()
+  if (datagrams.length >= workers || bound === undefined) return { ...socket, datagrams: datagrams.slice(0, workers) }
+  const more = await bindShared({ host: bound.address, port: bound.port }, workers - datagrams.length, `port "${config.name}"`)
+  added.push({ config, address: socket.address, datagrams: more })
+  return { ...socket, datagrams: [...datagrams, ...more] }
 }
 
 async function bind(config: PortConfig, workers: number): Promise<ListeningSocket> {
@@ -90,12 +138,17 @@ async function bindDatagrams(config: PortConfig, address: { host: string; port: 
   const probe = await bindDatagram(dgram.createSocket({ type }), address, what)
   const { port } = probe.address()
   await new Promise<void>((resolve) => probe.close(() => resolve()))
+  const datagrams = await bindShared({ host: address.host, port }, workers, what)
+  return { config, address: formatAddress({ host: address.host, port }), datagrams }
+}
+
+async function bindShared(address: { host: string; port: number }, count: number, what: string): Promise<{ socket: dgram.Socket; handle: DatagramHandle }[]> {
   const datagrams: { socket: dgram.Socket; handle: DatagramHandle }[] = []
-  for (let slot = 0; slot < workers; slot++) {
-    const socket = await bindDatagram(dgram.createSocket({ type, reusePort: true }), { host: address.host, port }, what)
+  for (let i = 0; i < count; i++) {
+    const socket = await bindDatagram(dgram.createSocket({ type: isIPv6(address.host) ? 'udp6' : 'udp4', reusePort: true }), address, what)
     datagrams.push({ socket, handle: stopReceiving(socket) })
   }
-  return { config, address: formatAddress({ host: address.host, port }), datagrams }
+  return datagrams
 }
 
 function bindDatagram(socket: dgram.Socket, address: { host: string; port: number }, what: string): Promise<dgram.Socket> {

@@ -4,60 +4,66 @@ import type { DaemonStatus } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Tables } from '../contracts/table.ts'
-import { BindError } from '../errors.ts'
+import { ReloadError } from '../errors.ts'
 import type { ToMaster } from '../ipc/messages.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
-import type { WorkerReport } from '../metrics/worker-report.ts'
 import { clearUnixPath } from '../net/unix-path.ts'
 import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
 import { Balance } from './balance.ts'
 import { Dealer } from './dealer.ts'
+import { HeapSnapshots } from './heap-snapshots.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
 import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
-import { Slot } from './slot.ts'
-
-// A scrape answers without a worker that is stuck.
-const REPORT_WAIT_MS = 500
+import { unchangeable } from './reload-rules.ts'
+import type { Slot } from './slot.ts'
+import { Watchdog } from './watchdog.ts'
+import type { WorkerChild } from './worker-child.ts'
+import { Workers } from './workers.ts'
 
 export interface MasterParts {
   readonly config: Config
   readonly log: Logger
   readonly appVersion: string
+  /** Reads the config anew, for a reload. @throws ConfigError */
+  readonly readConfig: () => Promise<Config>
 }
 
-/** The process that holds no traffic: it starts workers, watches them, reports on them and stops them. */
+/** The process that holds no traffic: it starts workers, watches them, reports on them, replaces them and stops them. */
 export class Master {
-  readonly #config: Config
+  #config: Config
   readonly #log: Logger
+  readonly #readConfig: () => Promise<Config>
   readonly #overview: Overview
   readonly #pidFile: PidFile
-  readonly #slots: Slot[] = []
   readonly #book: MetricsBook
-  readonly #asked = new Map<number, (report: WorkerReport) => void>()
+  readonly #reloads = { done: 0, failed: 0, seconds: 0 }
+  readonly #heaps: HeapSnapshots
   #state: DaemonStatus['state'] = 'starting'
   #store: Store | undefined
   #registry: Registry | undefined
   #tables: Tables | undefined
   #sockets = new ListeningSockets()
+  #workers: Workers | undefined
+  #watchdog: Watchdog | undefined
   #dealer: Dealer | undefined
   #balance: Balance | undefined
   #control: AdminServer | undefined
   #admin: AdminServer | undefined
-  #lastOwner = 0
-  #lastId = 0
-  #onReady: (() => void) | undefined
+  /** Workers are replaced one time after the other. Never rejects. */
+  #replacing: Promise<unknown> = Promise.resolve()
   #onEnd: ((code: number) => void) | undefined
-  #onFailure: ((error: Error) => void) | undefined
 
   constructor(parts: MasterParts) {
     this.#config = parts.config
     this.#log = parts.log
+    this.#readConfig = parts.readConfig
     this.#pidFile = new PidFile(parts.config.runtimeDir)
     this.#book = new MetricsBook(parts.config.ports)
     this.#overview = new Overview({ ...parts, book: this.#book })
+    this.#heaps = new HeapSnapshots({ dir: parts.config.runtimeDir, child: (slot) => this.#workers?.slots[slot]?.current })
   }
 
   /** Where each port listens, by name. */
@@ -78,7 +84,7 @@ export class Master {
     try {
       await this.#open()
     } catch (error) {
-      for (const slot of this.#slots) slot.kill()
+      this.#workers?.kill()
       await this.#close()
       throw error
     }
@@ -92,6 +98,28 @@ export class Master {
     })
   }
 
+  /**
+   * Puts new code and a new config to work, and disconnects nobody. A second reload waits for the first. Resolves when every connection that
+   * can move has moved.
+   * @throws ConfigError, BindError, ReloadError: the old code goes on with every connection
+   */
+  reload(): Promise<void> {
+    const start = performance.now()
+    const done = this.#inTurn(() => this.#reload())
+    return done.then(
+      () => {
+        this.#reloads.done++
+        this.#reloads.seconds = (performance.now() - start) / 1000
+        this.#log.info({ seconds: this.#reloads.seconds, ports: this.#config.ports.length, workers: this.#config.workers }, 'Reloaded')
+      },
+      (error: unknown) => {
+        this.#reloads.failed++
+        this.#log.error({ err: error }, 'Reload failed: the old code goes on')
+        throw error
+      },
+    )
+  }
+
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */
   async stop(): Promise<void> {
     if (this.#state === 'stopping') return
@@ -99,7 +127,7 @@ export class Master {
     this.#log.info('Stopping')
     this.#dealer?.close()
     this.#balance?.close()
-    await Promise.all(this.#slots.map((slot) => slot.stop(this.#config.maxWaitSeconds)))
+    await this.#workers?.stop(this.#config.maxWaitSeconds)
     await this.#close()
     this.#log.info('Stopped')
     this.#onEnd?.(0)
@@ -108,7 +136,7 @@ export class Master {
   /** Ends everything now. */
   async abort(): Promise<void> {
     this.#state = 'stopping'
-    for (const slot of this.#slots) slot.kill()
+    this.#workers?.kill()
     await this.#close()
     this.#onEnd?.(1)
   }
@@ -121,62 +149,100 @@ export class Master {
     this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
     this.#control = this.#adminServer({ trusted: true })
     await this.#control.start({ path: join(config.runtimeDir, 'polyport.sock') })
-    const parts = {
-      config,
+    const workers = new Workers({
       store: dir,
       log: this.#log,
-      nextOwner: () => ++this.#lastOwner,
-      onMessage: (slot: Slot, message: ToMaster) => this.#receive(slot, message),
-      onExit: (slot: Slot, owner: number) => this.#exited(slot, owner),
-    }
-    for (let index = 0; index < config.workers; index++) this.#slots.push(new Slot({ ...parts, index }))
-    await Promise.all(this.#slots.map((slot) => slot.start()))
+      open: (child) => this.#openOn(child, this.#sockets.all),
+      onMessage: (slot, child, message) => this.#receive(slot, child, message),
+      onReady: (slot, child) => this.#back(slot, child),
+      onExit: (slot, child) => this.#exited(slot, child),
+    })
+    this.#workers = workers
+    await workers.start(config)
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
     await this.#openAdmin()
-    await this.#openPorts()
+    if (config.dispatch === 'kernel') this.#balance = new Balance(workers.slots, (slot, port) => this.#reopen(slot, port))
+    else this.#dealer = new Dealer(workers.slots, config.dispatch)
+    await workers.open(config)
+    this.#deal(this.#sockets.all)
+    this.#watchdog = new Watchdog({ workers, log: this.#log, replace: (slot, reason) => this.#recycle(slot, reason) })
+    this.#watchdog.start()
   }
 
-  async #openPorts(): Promise<void> {
-    const ready = new Promise<void>((resolve, reject) => {
-      this.#onReady = resolve
-      this.#onFailure = reject
-    })
-    if (this.#config.dispatch !== 'kernel') {
-      this.#dealer = new Dealer(this.#slots, this.#config.dispatch)
-      for (const socket of this.#sockets.all)
-        this.#dealer.open(socket, (errno) => this.#log.warn({ errno, port: socket.config.name }, 'Cannot accept a connection'))
-    } else if (this.#slots.length > 1) {
-      this.#balance = new Balance(this.#slots, (slot, port) => this.#reopen(slot, port))
+  async #reload(): Promise<void> {
+    const workers = this.#workers
+    if (this.#state !== 'ready' || workers === undefined) throw new ReloadError(`Cannot reload: the daemon is ${this.#state}`)
+    const config = await this.#readConfig()
+    const fixed = unchangeable(this.#config, config)
+    if (fixed.length > 0) throw new ReloadError(`Cannot reload: ${fixed.join('; ')}`)
+    const sockets = await this.#sockets.change(config.ports, config.workers)
+    try {
+      if (this.#store !== undefined) this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
+      await workers.replaceAll(config, {
+        open: (child) => this.#openOn(child, sockets.next),
+        onReady: () => this.#adopt(config, sockets),
+      })
+    } catch (error) {
+      sockets.undo()
+      throw error
     }
-    for (const slot of this.#slots) await this.#openOn(slot)
-    await ready
-    this.#onFailure = undefined
+  }
+
+  /** The new workers serve from now on. */
+  #adopt(config: Config, sockets: { readonly next: readonly ListeningSocket[]; keep(): void }): void {
+    this.#config = config
+    this.#overview.config = config
+    this.#log.level = config.log.level
+    for (const slot of this.#workers?.slots ?? []) this.#balance?.lost(slot)
+    this.#deal(sockets.next)
+    sockets.keep()
+  }
+
+  /** Replaces one worker by another that takes its connections over. */
+  #recycle(slot: Slot, reason: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#state !== 'ready' || slot.current === undefined) return
+      this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
+      await this.#workers?.replace(slot, this.#config)
+      this.#balance?.lost(slot)
+    }).catch((error: unknown) => this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on'))
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#replacing.then(work)
+    this.#replacing = done.catch(() => {})
+    return done
+  }
+
+  #deal(sockets: readonly ListeningSocket[]): void {
+    for (const socket of sockets) this.#dealer?.open(socket, (errno) => this.#log.warn({ errno, port: socket.config.name }, 'Cannot accept a connection'))
+    this.#dealer?.ready()
   }
 
   /** Gives a worker whose handlers are loaded its ports. */
-  async #openOn(slot: Slot): Promise<void> {
-    this.#tellPeers()
-    for (const socket of this.#sockets.all) {
+  async #openOn(child: WorkerChild, sockets: readonly ListeningSocket[]): Promise<void> {
+    for (const socket of sockets) {
       if (socket.stream === undefined && socket.datagrams === undefined) {
-        // A unix datagram socket cannot be handed over by its package: one worker binds it, anew after a crash.
-        if (slot.index !== 0) continue
+        // A unix datagram socket cannot be handed over by its package: one worker binds it, anew after a crash or in a reload.
+        if (child.slot !== 0) continue
         await clearUnixPath(socket.address, `port "${socket.config.name}"`)
       }
-      this.#give(slot, socket)
+      this.#give(child, socket)
     }
-    slot.send({ type: 'opened' })
+    child.send({ type: 'opened' })
   }
 
   /** Gives a ready worker back a listening socket that it had let go of. */
   #reopen(slot: Slot, port: string): void {
-    if (this.#state !== 'ready' || !slot.isReady) return
-    for (const socket of this.#sockets.all) if (socket.config.name === port) this.#give(slot, socket)
+    const child = slot.current
+    if (this.#state !== 'ready' || child?.isReady !== true) return
+    for (const socket of this.#sockets.all) if (socket.config.name === port) this.#give(child, socket)
   }
 
-  #give(slot: Slot, socket: ListeningSocket): void {
+  #give(child: WorkerChild, socket: ListeningSocket): void {
     const isDealt = socket.stream !== undefined && this.#dealer !== undefined
-    const handle = isDealt ? undefined : (socket.stream ?? socket.datagrams?.[slot.index]?.handle)
-    slot.send({ type: 'listen', port: socket.config.name, address: socket.address }, handle)
+    const handle = isDealt ? undefined : (socket.stream ?? socket.datagrams?.[child.slot]?.handle)
+    child.send({ type: 'listen', port: socket.config.name, address: socket.address }, handle)
   }
 
   async #openAdmin(): Promise<void> {
@@ -193,92 +259,61 @@ export class Master {
       status: () => this.#status(),
       metrics: () => this.#metrics(),
       readiness: () => this.#readiness(),
+      reload: () => this.reload(),
+      heap: (slot) => this.#heaps.write(slot),
       stop: () => void this.stop(),
     })
   }
 
-  #receive(slot: Slot, message: ToMaster): void {
-    if (message.type === 'loaded' && this.#state === 'ready') void this.#openOn(slot)
-    else if (message.type === 'ready') this.#ready(slot)
-    else if (message.type === 'failed') this.#failed(slot, message.message)
-    else if (message.type === 'taken') this.#dealer?.taken(message.id)
+  #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {
+    if (message.type === 'taken') this.#dealer?.taken(message.id)
+    else if (message.type === 'report') this.#book.record(slot.index, message.report)
+    else if (message.type === 'heap') this.#heaps.written(child, message.error)
+    else if (message.type === 'stop') void this.stop()
+    else if (message.type === 'reload') this.reload().catch(() => {})
+    else if (message.type === 'failed') this.#log.error({ worker: slot.index }, `Worker cannot start: ${message.message}`)
+    // What follows is of the one that serves: another may be draining beside it.
+    else if (child !== slot.current) return
     else if (message.type === 'accepted') this.#balance?.accepted(slot, message.port, message.connections)
     else if (message.type === 'rested') this.#reopen(slot, message.port)
-    else if (message.type === 'report') this.#reported(slot, message)
-    else if (message.type === 'stop') void this.stop()
   }
 
-  #ready(slot: Slot): void {
-    if (this.#state === 'ready') this.#log.info({ worker: slot.index, pid: slot.pid }, 'Worker ready')
+  #back(slot: Slot, child: WorkerChild): void {
+    this.#log.info({ worker: slot.index, pid: child.pid }, 'Worker ready')
     this.#dealer?.ready()
-    if (this.#slots.every((slot) => slot.isReady)) this.#onReady?.()
   }
 
-  /** A worker cannot load its handlers or open a port: fatal at the start, tried again later. */
-  #failed(slot: Slot, message: string): void {
-    if (this.#state === 'ready') this.#log.error({ worker: slot.index }, `Worker cannot start: ${message}`)
-    else this.#onFailure?.(new BindError(message))
-  }
-
-  #reported(slot: Slot, message: Extract<ToMaster, { type: 'report' }>): void {
-    this.#book.record(slot.index, message.report)
-    if (message.id !== undefined) this.#asked.get(message.id)?.(message.report)
-  }
-
-  #exited(slot: Slot, owner: number): void {
+  #exited(slot: Slot, child: WorkerChild): void {
     this.#store?.checkReaders()
-    const purged = this.#registry?.purge(owner) ?? []
+    const purged = this.#registry?.purge(child.owner) ?? []
     if (purged.length > 0) this.#log.warn({ worker: slot.index, connections: purged.length }, 'Connections ended with their worker')
-    this.#book.retire(slot.index)
-    this.#balance?.lost(slot)
-    this.#dealer?.lost(slot)
-    this.#tellPeers()
-  }
-
-  #tellPeers(): void {
-    const peers = this.#slots.filter((slot) => slot.pid !== undefined).map((slot) => slot.peer)
-    for (const slot of this.#slots) slot.send({ type: 'peers', peers })
+    this.#book.retire(child.pid ?? 0)
+    if (slot.current === undefined) this.#balance?.lost(slot)
+    this.#dealer?.lost(child)
   }
 
   #readiness(): string | undefined {
     if (this.#state !== 'ready') return `the daemon is ${this.#state}`
-    const waiting = this.#slots.filter((slot) => !slot.isReady)
-    return waiting.length === 0 ? undefined : `worker ${waiting.map((slot) => slot.index).join(', ')} does not listen yet`
-  }
-
-  /** Asks every worker; resolves with the slots that did not answer in time. */
-  async #refresh(): Promise<number> {
-    const answers = this.#slots.map((slot) => this.#ask(slot))
-    return (await Promise.all(answers)).filter((isThere) => !isThere).length
-  }
-
-  #ask(slot: Slot): Promise<boolean> {
-    if (!slot.isReady) return Promise.resolve(false)
-    const id = ++this.#lastId
-    return new Promise((resolve) => {
-      const done = (isThere: boolean): void => {
-        clearTimeout(timer)
-        this.#asked.delete(id)
-        resolve(isThere)
-      }
-      const timer = setTimeout(() => done(false), REPORT_WAIT_MS)
-      this.#asked.set(id, () => done(true))
-      slot.send({ type: 'report', id })
-    })
+    const waiting = this.#workers?.slots.filter((slot) => !slot.isReady) ?? []
+    if (waiting.length === 0) return undefined
+    const delays = waiting.map(({ index, delayMs }) => `${index}${delayMs >= 1000 ? ` (keeps dying: tried again in ${delayMs / 1000} s)` : ''}`)
+    return `worker ${delays.join(', ')} does not listen yet`
   }
 
   async #metrics(): Promise<string> {
-    const missingWorkers = await this.#refresh()
+    const workers = this.#workers?.views ?? []
+    const missingWorkers = (await this.#workers?.refresh()) ?? 0
     const counts = this.#registry?.counts() ?? { users: 0, groups: 0 }
-    return this.#overview.metrics({ workers: this.#slots, missingWorkers, counts, tables: this.#tables })
+    return this.#overview.metrics({ workers, missingWorkers, counts, tables: this.#tables, reloads: this.#reloads })
   }
 
   async #status(): Promise<DaemonStatus> {
-    await this.#refresh()
-    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers: this.#slots, tables: this.#tables })
+    await this.#workers?.refresh()
+    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers: this.#workers?.views ?? [], tables: this.#tables })
   }
 
   async #close(): Promise<void> {
+    this.#watchdog?.stop()
     this.#sockets.close()
     await this.#admin?.stop()
     await this.#control?.stop()

@@ -2,6 +2,7 @@ import { type DaemonStatus, portStatuses } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Table, Tables } from '../contracts/table.ts'
 import type { MetricsBook } from '../metrics/metrics-book.ts'
+import type { MasterFacts } from '../metrics/process-metrics.ts'
 import { VERSION } from '../version.ts'
 
 /** A place of one worker, as it is shown. */
@@ -16,7 +17,7 @@ export interface WorkerView {
 
 /** What the admin port shows of a daemon: `/api/status` and `/metrics` are built here. */
 export class Overview {
-  readonly #config: Config
+  #config: Config
   readonly #appVersion: string
   readonly #book: MetricsBook
   readonly #startedAt = Date.now()
@@ -25,6 +26,12 @@ export class Overview {
     this.#config = parts.config
     this.#appVersion = parts.appVersion
     this.#book = parts.book
+  }
+
+  /** A reload has taken effect. */
+  set config(config: Config) {
+    this.#config = config
+    this.#book.setPorts(config.ports)
   }
 
   status(now: {
@@ -56,6 +63,7 @@ export class Overview {
   metrics(now: {
     workers: readonly WorkerView[]
     missingWorkers: number
+    reloads: MasterFacts['reloads']
     counts: { users: number; groups: number }
     tables: Tables | undefined
   }): Promise<string> {
@@ -63,7 +71,8 @@ export class Overview {
       version: VERSION,
       appVersion: this.#appVersion,
       startedAt: this.#startedAt / 1000,
-      workers: now.workers.map(({ index, state, restarts }) => ({ slot: index, up: state === 'ready', restarts })),
+      workers: now.workers.filter(({ state }) => state !== 'draining').map(({ index, state, restarts }) => ({ slot: index, up: state === 'ready', restarts })),
+      reloads: now.reloads,
       missingWorkers: now.missingWorkers,
       tables: this.#tables(now.tables),
       ...now.counts,
@@ -71,7 +80,7 @@ export class Overview {
   }
 
   #worker({ index, pid, state, startedAt, restarts }: WorkerView): DaemonStatus['workers'][number] {
-    const report = this.#book.report(index)
+    const report = this.#book.reportOf(pid ?? 0)
     const connections = (report?.ports ?? []).reduce((sum, port) => sum + port.connections, 0)
     return { slot: index, pid: pid ?? 0, state, startedAt: new Date(startedAt).toISOString(), restarts, connections, memory: report?.memory.rss ?? 0 }
   }

@@ -3,22 +3,30 @@ import { createLog } from '../log/log.ts'
 import { Master } from './master.ts'
 import { startupTable } from './startup-table.ts'
 
+export interface RunOptions {
+  readonly appVersion?: string | undefined
+  /** Reads the config anew, for a reload. @throws ConfigError */
+  readonly readConfig: () => Promise<Config>
+}
+
 /**
  * Runs a daemon until it ends.
  * @returns the exit code
  * @throws ConfigError, BindError, AlreadyRunningError when it cannot start; nothing is left open then
  */
-export async function runDaemon(config: Config, options: { appVersion?: string } = {}): Promise<number> {
+export async function runDaemon(config: Config, options: RunOptions): Promise<number> {
   process.title = `polyport: master ${config.name}`
   const appVersion = options.appVersion ?? process.env['POLYPORT_APP_VERSION'] ?? ''
   // Workers inherit it, for handlers to read.
   process.env['POLYPORT_APP_VERSION'] = appVersion
   const log = createLog({ ...config.log, name: config.name, role: 'master' })
-  const master = new Master({ config, log, appVersion })
+  const master = new Master({ config, log, appVersion, readConfig: options.readConfig })
   const ended = master.ended()
   let interrupts = 0
   const onSignal = (): void => void (++interrupts === 1 ? master.stop() : master.abort())
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
+  // A reload that fails is logged and counted there.
+  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => void master.reload().catch(() => {}))
   await master.start()
   if (config.log.format !== 'json') announce(startupTable(config, master.addresses, master.adminAddress))
   log.info({ ports: config.ports.length, workers: config.workers }, 'Ready')

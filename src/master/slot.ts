@@ -1,158 +1,143 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
-import { BindError, ConfigError } from '../errors.ts'
-import type { BusPeer, ToMaster, ToWorker } from '../ipc/messages.ts'
-import type { WorkerReport } from '../metrics/worker-report.ts'
-import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { WorkerChild, type WorkerChildParts } from './worker-child.ts'
 
-const PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
-// What a start-up allocates mostly stays, from which V8 concludes that the same places of node's own code, process.nextTick
-// above all, should allocate in the old generation. Under load that costs an http request a quarter more (measured on Node 26).
-const V8_FLAGS = ['--no-allocation-site-pretenuring']
 // A worker that lived this long did not die of its start: the next one begins at once.
 const STEADY_MS = 5000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 30_000
 
-export type SlotState = 'starting' | 'ready' | 'draining'
-
 export interface SlotParts {
   readonly index: number
-  readonly config: Config
-  readonly store: string
   readonly log: Logger
-  /** Different for every process of this daemon. */
+  readonly child: Omit<WorkerChildParts, 'slot' | 'owner' | 'config' | 'onExit'>
   readonly nextOwner: () => number
-  readonly onMessage: (slot: Slot, message: ToMaster) => void
-  /** Its process has ended, with this owner number; another begins by itself unless the slot stops. */
-  readonly onExit: (slot: Slot, owner: number) => void
+  /** A process has ended; if it was the one that serves, another begins by itself. */
+  readonly onExit: (slot: Slot, child: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null; isExpected: boolean }) => void
 }
 
-/** The place of one worker: starts its process, and another when that one dies. */
+/** The place of one worker: starts its process, another when that one dies, and one beside it that takes over in a reload. */
 export class Slot {
   readonly index: number
-  state: SlotState = 'starting'
   restarts = 0
-  startedAt = 0
-  owner = 0
-  /** The last that its process told of itself. */
-  report: WorkerReport | undefined
+  /** Milliseconds until the next process begins; 0 when none is waited for. */
+  delayMs = 0
   readonly #parts: SlotParts
-  #child: ChildProcess | undefined
+  readonly #draining = new Set<WorkerChild>()
+  #config: Config
+  #current: WorkerChild | undefined
+  #next: WorkerChild | undefined
   #deaths = 0
   #timer: NodeJS.Timeout | undefined
   #isStopping = false
-  #loaded: { resolve: () => void; reject: (error: Error) => void } | undefined
 
-  constructor(parts: SlotParts) {
+  constructor(parts: SlotParts, config: Config) {
     this.index = parts.index
     this.#parts = parts
+    this.#config = config
   }
 
-  get pid(): number | undefined {
-    return this.#child?.pid
+  /** The process that serves; undefined for a moment after it died. */
+  get current(): WorkerChild | undefined {
+    return this.#current
+  }
+
+  /** Every process of this place: the one that serves, one that is to, and those that have been replaced. */
+  get children(): WorkerChild[] {
+    return [this.#current, this.#next, ...this.#draining].filter((child) => child !== undefined)
+  }
+
+  get draining(): ReadonlySet<WorkerChild> {
+    return this.#draining
   }
 
   get isReady(): boolean {
-    return this.state === 'ready'
+    return this.#current?.isReady === true
   }
 
-  get peer(): BusPeer {
-    return { slot: this.index, owner: this.owner, bus: this.#bus }
+  /** Starts the process that serves. */
+  start(): WorkerChild {
+    this.#timer = undefined
+    this.delayMs = 0
+    this.#current = this.#spawn(this.#config)
+    return this.#current
   }
 
-  get #bus(): string {
-    return join(this.#parts.store, `bus-${this.owner}.sock`)
+  /** Starts the process that is to take over. */
+  prepare(config: Config): WorkerChild {
+    this.#next = this.#spawn(config)
+    return this.#next
   }
 
-  /**
-   * Starts the first process. Resolves when its handlers are loaded and nothing is open yet.
-   * @throws ConfigError when a handler cannot be used
-   */
-  start(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#loaded = { resolve, reject }
-      this.#spawn()
-    })
+  /** The one that was prepared serves from now on; the other one drains. */
+  promote(): void {
+    const next = this.#next
+    if (next === undefined) return
+    clearTimeout(this.#timer)
+    this.delayMs = 0
+    const old = this.#current
+    if (old !== undefined) this.#draining.add(old)
+    this.#config = next.config
+    this.#current = next
+    this.#next = undefined
+    this.#deaths = 0
   }
 
-  /** A message for a process that has just died is dropped: its death is handled where it is noticed. */
-  send(message: ToWorker, handle?: StreamHandle | DatagramHandle): void {
-    if (this.#child?.connected !== true) return
-    this.#child.send(message, handle as never, (error) => {
-      if (error) this.#parts.log.debug({ err: error, worker: this.index }, 'Message to a worker was lost')
-    })
+  /** The one that was prepared is not to take over after all. */
+  abandon(): void {
+    this.#next?.kill()
+    this.#next = undefined
+    if (this.#current === undefined && this.#timer === undefined && !this.#isStopping) this.start()
   }
 
-  /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */
+  /** There is to be no worker here any more: the one that serves drains. */
+  retire(): void {
+    this.#isStopping = true
+    clearTimeout(this.#timer)
+    if (this.#current !== undefined) this.#draining.add(this.#current)
+    this.#current = undefined
+  }
+
   async stop(maxWaitSeconds: number): Promise<void> {
     this.#isStopping = true
     clearTimeout(this.#timer)
-    const child = this.#child
-    if (child === undefined) return
-    this.state = 'draining'
-    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    this.send({ type: 'stop', maxWaitSeconds })
-    const timer = setTimeout(() => child.kill('SIGKILL'), (maxWaitSeconds + 1) * 1000)
-    await ended
-    clearTimeout(timer)
+    await Promise.all(this.children.map((child) => child.stop(maxWaitSeconds)))
   }
 
   kill(): void {
     this.#isStopping = true
     clearTimeout(this.#timer)
-    this.#child?.kill('SIGKILL')
+    for (const child of this.children) child.kill()
   }
 
-  #spawn(): void {
-    const { config, log, store } = this.#parts
-    this.state = 'starting'
-    this.owner = this.#parts.nextOwner()
-    this.startedAt = Date.now()
-    const child = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [...process.execArgv, ...V8_FLAGS] })
-    this.#child = child
-    child.on('error', (error) => log.error({ err: error, worker: this.index }, 'Worker process failed'))
-    child.on('message', (message: ToMaster) => this.#receive(message))
-    child.once('exit', (code, signal) => this.#exited(code, signal))
-    this.send({ type: 'start', start: { config, slot: this.index, owner: this.owner, store, bus: this.#bus } })
+  #spawn(config: Config): WorkerChild {
+    const { child, nextOwner } = this.#parts
+    return new WorkerChild({
+      ...child,
+      slot: this.index,
+      owner: nextOwner(),
+      config,
+      onExit: (ended, code, signal) => this.#exited(ended, code, signal),
+    })
   }
 
-  #receive(message: ToMaster): void {
-    if (message.type === 'loaded') {
-      this.#loaded?.resolve()
-      this.#loaded = undefined
-    } else if (message.type === 'failed') this.#failed(message)
-    else if (message.type === 'ready') this.state = 'ready'
-    else if (message.type === 'report') this.report = message.report
-    this.#parts.onMessage(this, message)
+  #exited(child: WorkerChild, code: number | null, signal: NodeJS.Signals | null): void {
+    const isCurrent = child === this.#current
+    const isExpected = this.#isStopping || (!isCurrent && code === 0)
+    if (isCurrent) this.#current = undefined
+    if (child === this.#next) this.#next = undefined
+    this.#draining.delete(child)
+    // While one is being prepared it is waited for: whether it takes over is decided there.
+    if (isCurrent && !this.#isStopping && this.#next === undefined) this.#startAgain(child)
+    if (!isExpected) this.#parts.log.error({ worker: this.index, pid: child.pid, code, signal, delayMs: this.delayMs }, isCurrent ? 'Worker died: starting another' : 'Worker died')
+    this.#parts.onExit(this, child, { code, signal, isExpected })
   }
 
-  #failed(message: Extract<ToMaster, { type: 'failed' }>): void {
-    if (this.#loaded === undefined) {
-      this.#child?.kill('SIGKILL')
-      return
-    }
-    this.#loaded.reject(message.problems.length > 0 ? new ConfigError(message.problems) : new BindError(message.message))
-    this.#loaded = undefined
-  }
-
-  #exited(code: number | null, signal: NodeJS.Signals | null): void {
-    const { log } = this.#parts
-    this.#child = undefined
-    this.state = 'starting'
-    void rm(this.#bus, { force: true })
-    this.#loaded?.reject(new Error(`Worker ${this.index} ended before its handlers were loaded: ${signal ?? `exit code ${code}`}`))
-    this.#parts.onExit(this, this.owner)
-    this.report = undefined
-    if (this.#isStopping || this.#loaded !== undefined) return
-    const lived = Date.now() - this.startedAt
+  #startAgain(dead: WorkerChild): void {
+    const lived = Date.now() - dead.startedAt
     this.#deaths = lived >= STEADY_MS ? 0 : this.#deaths + 1
-    const delay = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), LONGEST_DELAY_MS)
+    this.delayMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), LONGEST_DELAY_MS)
     this.restarts++
-    log.error({ worker: this.index, code, signal, delayMs: delay }, 'Worker died: starting another')
-    this.#timer = setTimeout(() => this.#spawn(), delay)
+    this.#timer = setTimeout(() => this.start(), this.delayMs)
   }
 }

@@ -34,6 +34,8 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   polyport_worker_cpu_seconds_total: { type: 'counter', help: 'User and system CPU time of the workers of a slot.' },
   polyport_worker_eventloop_lag_seconds: { type: 'gauge', help: 'Longest delay of the event loop of a worker since the last scrape.' },
   polyport_worker_eventloop_lag_mean_seconds: { type: 'gauge', help: 'Mean delay of the event loop of a worker in its last report.' },
+  polyport_reloads_total: { type: 'counter', help: 'Reloads, by result.' },
+  polyport_reload_duration_seconds: { type: 'gauge', help: 'How long the last reload took, until every connection that can move had moved.' },
   polyport_master_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of the master.' },
   polyport_master_cpu_seconds_total: { type: 'counter', help: 'User and system CPU time of the master.' },
   polyport_scrape_missing_workers: { type: 'gauge', help: 'Workers that did not answer this scrape in time: their last report is used.' },

@@ -13,8 +13,9 @@ import type { WorkerReport } from './worker-report.ts'
 // A page that Prometheus takes in without trouble. Ours are a few hundred series; handlers may add theirs up to this.
 const MAX_SERIES = 10_000
 
-/** A process that is in a slot. */
+/** A process that is in a slot, or was and still serves some connections. */
 interface Live {
+  readonly slot: number
   report: WorkerReport
   custom: CustomMetrics
   /** Metrics that were not accepted. */
@@ -29,9 +30,8 @@ interface Live {
  * counted. So a worker that dies or does not answer never makes a total go back.
  */
 export class MetricsBook {
+  /** By process number; the latest of a slot last. */
   readonly #live = new Map<number, Live>()
-  /** The process that left a slot last: what still arrives from it is already counted. */
-  readonly #gone = new Map<number, number>()
   #ports: Map<string, PortReport>
   readonly #cpuSeconds = new Map<number, number>()
   #custom: CustomMetrics = []
@@ -42,34 +42,34 @@ export class MetricsBook {
     this.#ports = new Map(ports.map((port) => [port.name, emptyPort(port)]))
   }
 
-  /** Notes what the worker in a slot reports. A report of another process than before retires that one. */
-  record(slot: number, report: WorkerReport): void {
-    if (this.#gone.get(slot) === report.pid) return
-    let live = this.#live.get(slot)
-    if (live !== undefined && live.report.pid !== report.pid) {
-      this.retire(slot)
-      live = undefined
-    }
-    const { metrics, omitted } = parseCustom(report.custom)
-    const lagMax = live === undefined || live.isShown ? report.loopLag.max : Math.max(live.lagMax, report.loopLag.max)
-    this.#live.set(slot, { report, custom: metrics, omitted, lagMax, isShown: false })
+  /** The ports of a new config: what is new among them is there before its first report. */
+  setPorts(ports: readonly { readonly name: string; readonly protocol: Protocol }[]): void {
+    for (const port of ports) if (!this.#ports.has(port.name)) this.#ports.set(port.name, emptyPort(port))
   }
 
-  /** The process in this slot has died or was replaced: what it counted stays, what it measured goes. Safe to call twice. */
-  retire(slot: number): void {
-    const live = this.#live.get(slot)
+  /** Notes what a worker in a slot reports. In a hand-over there are two. */
+  record(slot: number, report: WorkerReport): void {
+    const live = this.#live.get(report.pid)
+    const { metrics, omitted } = parseCustom(report.custom)
+    const lagMax = live === undefined || live.isShown ? report.loopLag.max : Math.max(live.lagMax, report.loopLag.max)
+    this.#live.set(report.pid, { slot, report, custom: metrics, omitted, lagMax, isShown: false })
+  }
+
+  /** A process has ended: what it counted stays, what it measured goes. Safe to call twice. */
+  retire(pid: number): void {
+    const live = this.#live.get(pid)
     if (live === undefined) return
-    const { pid, ports, cpu } = live.report
-    this.#live.delete(slot)
-    this.#gone.set(slot, pid)
+    const { ports, cpu } = live.report
+    const { slot } = live
+    this.#live.delete(pid)
     this.#ports = sumPorts(this.#ports, [ports.map(ended)])
     this.#cpuSeconds.set(slot, (this.#cpuSeconds.get(slot) ?? 0) + cpu.user + cpu.system)
     this.#custom = mergeCustom([this.#custom, countersOf(live.custom)]).metrics
   }
 
-  /** The last report of the process in a slot. */
-  report(slot: number): WorkerReport | undefined {
-    return this.#live.get(slot)?.report
+  /** The last report of a process. */
+  reportOf(pid: number): WorkerReport | undefined {
+    return this.#live.get(pid)?.report
   }
 
   /** Every port over all workers that are and were. */
@@ -84,7 +84,7 @@ export class MetricsBook {
 
   /** The page, in Prometheus' text format 0.0.4. */
   async render(facts: MasterFacts): Promise<string> {
-    const slots = new Set([...facts.workers.map((worker) => worker.slot), ...this.#live.keys(), ...this.#cpuSeconds.keys()])
+    const slots = new Set([...facts.workers.map((worker) => worker.slot), ...Array.from(this.#live.values(), (live) => live.slot), ...this.#cpuSeconds.keys()])
     const own = [...masterMetrics(facts), ...portMetrics(this.ports()), ...workerMetrics(Array.from(slots, (slot) => this.#slotFacts(slot)))]
     const custom = this.#fittingCustom(MAX_SERIES - countSeries(own) - 1)
     own.push(family('polyport_custom_metrics_omitted', [{ value: custom.omitted, labels: {} }]))
@@ -94,12 +94,17 @@ export class MetricsBook {
     return promClient().Registry.aggregate([metrics]).metrics()
   }
 
+  #of(slot: number): Live[] {
+    return [...this.#live.values()].filter((live) => live.slot === slot)
+  }
+
   #slotFacts(slot: number): SlotFacts {
-    const live = this.#live.get(slot)
-    const before = this.#cpuSeconds.get(slot) ?? 0
-    if (live === undefined) return { slot, cpuSeconds: before, now: undefined }
-    const { cpu, memory, loopLag } = live.report
-    return { slot, cpuSeconds: before + cpu.user + cpu.system, now: { ...memory, lagMean: loopLag.mean, lagMax: live.lagMax } }
+    const lives = this.#of(slot)
+    const now = lives.at(-1)
+    const cpuSeconds = lives.reduce((sum, { report: { cpu } }) => sum + cpu.user + cpu.system, this.#cpuSeconds.get(slot) ?? 0)
+    if (now === undefined) return { slot, cpuSeconds, now: undefined }
+    const { memory, loopLag } = now.report
+    return { slot, cpuSeconds, now: { ...memory, lagMean: loopLag.mean, lagMax: now.lagMax } }
   }
 
   /** The metrics of handlers, in order of their names, each whole or not at all. */

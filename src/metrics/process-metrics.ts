@@ -9,6 +9,7 @@ export interface MasterFacts {
   readonly startedAt: number
   /** Every slot of the config, whether or not a process is in it. */
   readonly workers: readonly { readonly slot: number; readonly up: boolean; readonly restarts: number }[]
+  readonly reloads: { readonly done: number; readonly failed: number; /** How long the last one took. */ readonly seconds: number }
   /** Workers that did not answer this scrape in time. */
   readonly missingWorkers: number
   readonly tables: readonly { readonly name: string; readonly rows: number; readonly size: number }[]
@@ -50,6 +51,11 @@ export function masterMetrics(facts: MasterFacts): MetricJson[] {
       'polyport_worker_restarts_total',
       workers.map(({ slot, restarts }) => ({ value: restarts, labels: { worker: slot } })),
     ),
+    family('polyport_reloads_total', [
+      { value: facts.reloads.done, labels: { result: 'done' } },
+      { value: facts.reloads.failed, labels: { result: 'failed' } },
+    ]),
+    family('polyport_reload_duration_seconds', single(facts.reloads.seconds)),
     family('polyport_master_resident_memory_bytes', single(process.memoryUsage.rss())),
     family('polyport_master_cpu_seconds_total', single((user + system) / 1e6)),
     family('polyport_scrape_missing_workers', single(facts.missingWorkers)),

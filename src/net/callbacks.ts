@@ -13,6 +13,7 @@ export class HandlerCallbacks implements ConnectionCallbacks {
   readonly #onOpen: Callback | undefined
   readonly #onMessage: Callback
   readonly #onDrain: Callback | undefined
+  readonly #onHandover: Callback | undefined
   readonly #onClose: Callback | undefined
 
   constructor(port: Port, wire: Wire) {
@@ -22,6 +23,7 @@ export class HandlerCallbacks implements ConnectionCallbacks {
     this.#onOpen = handler[wire.onOpen]
     this.#onMessage = handler[wire.onMessage] as Callback
     this.#onDrain = handler['onDrain']
+    this.#onHandover = handler['onHandover']
     this.#onClose = handler['onClose']
   }
 
@@ -48,6 +50,10 @@ export class HandlerCallbacks implements ConnectionCallbacks {
 
   drained(connection: SocketConnection): void {
     if (this.#onDrain !== undefined) this.#call(this.#onDrain, 'onDrain', connection)
+  }
+
+  handedOver(connection: SocketConnection): Promise<void> | undefined {
+    return this.#onHandover === undefined ? undefined : this.#call(this.#onHandover, 'onHandover', connection)
   }
 
   closed(connection: SocketConnection, reason: CloseReason): Promise<void> | undefined {

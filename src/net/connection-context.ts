@@ -18,6 +18,7 @@ export interface ConnectionContext {
 export interface ConnectionCallbacks {
   receive(connection: SocketConnection, message: string | Buffer): Promise<void> | undefined
   drained(connection: SocketConnection): void
+  handedOver(connection: SocketConnection): Promise<void> | undefined
   closed(connection: SocketConnection, reason: CloseReason): Promise<void> | undefined
 }
 

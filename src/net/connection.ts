@@ -2,9 +2,12 @@ import type { Socket } from 'node:net'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
+import type { ConnectionState } from './connection-state.ts'
 import { MessageQueue } from './message-queue.ts'
 import { SCRATCH_BYTES } from './outbox.ts'
+import { stopReading } from './node-internals.ts'
 import { PausedBy } from './paused-by.ts'
+import { SendQueue } from './send-queue.ts'
 import type { Wire } from './wire.ts'
 
 /** A connection of this worker. Hot path: no closure, emitter or promise per message unless the handler returns a promise. */
@@ -18,26 +21,48 @@ export class SocketConnection implements Connection {
   readonly link: Link
   uid: string | undefined = undefined
   groups: Set<string> | null = null
+  /** While a hand-over is going on: what it has had of each worker's messages when it came from another. */
+  had: ReadonlyMap<number, number> | null = null
+  /** It ends as its worker is replaced: the client may come back at once. */
+  isRestart = false
   isOpen = true
   readonly #context: ConnectionContext
   #data: Record<string, unknown> | null = null
   #reason: CloseReason | undefined = undefined
-  // What waits for the end of the turn, beyond the outbox's scratch buffer.
-  #first: Uint8Array | null = null
-  #more: Uint8Array[] | null = null
-  #waitingBytes = 0
+  // What waits beyond the outbox's scratch buffer.
+  readonly #sending: SendQueue
   #isScheduled = false
+  // Before it came to this worker.
+  #bytesInBefore = 0
+  #bytesOutBefore = 0
   // Made when a callback first returns a promise.
   #queue: MessageQueue | null = null
   #pausedBy = 0
   #hasEnded = false
   #isClosed = false
+  #isMoved = false
 
-  constructor(context: ConnectionContext, socket: Socket, link: Link, peer: { address: string; port: number }) {
+  /** @param peer its address; or what another worker says of a connection that comes from there */
+  constructor(context: ConnectionContext, socket: Socket, link: Link, peer: { address: string; port: number } | ConnectionState) {
     this.#context = context
     this.wire = context.wire
     this.socket = socket
     this.link = link
+    this.#sending = new SendQueue(socket)
+    if ('fd' in peer) {
+      this.fd = peer.fd
+      this.remoteAddress = peer.remoteAddress
+      this.remotePort = peer.remotePort
+      this.connectedAt = peer.connectedAt
+      this.uid = peer.uid
+      this.groups = peer.groups.length === 0 ? null : new Set(peer.groups)
+      this.#data = peer.data
+      this.#bytesInBefore = peer.bytesIn
+      this.#bytesOutBefore = peer.bytesOut
+      this.#hasEnded = peer.hasEnded
+      if (peer.isPaused) this.#pause(PausedBy.handler)
+      return
+    }
     this.fd = context.connections.nextFd()
     this.remoteAddress = peer.address
     this.remotePort = peer.port
@@ -58,19 +83,21 @@ export class SocketConnection implements Connection {
   }
 
   get bytesIn(): number {
-    return this.socket.bytesRead
+    return this.#bytesInBefore + this.socket.bytesRead
   }
 
   get bytesOut(): number {
-    return this.socket.bytesWritten
+    return this.#bytesOutBefore + this.socket.bytesWritten
   }
 
   get bufferedBytes(): number {
     const { outbox } = this.#context
-    return this.#waitingBytes + this.socket.writableLength + (outbox.reader === this ? outbox.used : 0)
+    return this.#sending.bytes + this.socket.writableLength + (outbox.reader === this ? outbox.used : 0)
   }
 
   send(unframed: Message): boolean {
+    // Old code that still holds this object.
+    if (this.#isMoved) return this.#context.port.daemon.send(this.fd, unframed)
     if (!this.isOpen) return false
     const message = this.wire.encode === undefined ? unframed : this.wire.encode(unframed)
     const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength
@@ -78,7 +105,7 @@ export class SocketConnection implements Connection {
     if (!this.#hasRoom(room)) return false
     const { outbox, port } = this.#context
     port.counters.messagesOut++
-    if (outbox.reader === this && this.#first === null && room <= SCRATCH_BYTES) {
+    if (outbox.reader === this && this.#sending.isEmpty && room <= SCRATCH_BYTES) {
       if (outbox.used + room > SCRATCH_BYTES) this.flush()
       outbox.used += this.wire.encodeInto(outbox.scratch, outbox.used, message, byteLength)
       return true
@@ -97,6 +124,11 @@ export class SocketConnection implements Connection {
     return true
   }
 
+  /** Sends what the protocol itself asks for, a pong. It counts as no message. */
+  sendControl(frame: Buffer): void {
+    if (this.isOpen && this.#hasRoom(frame.length)) this.#hold(frame)
+  }
+
   /** A message to many could not be framed as this port frames. */
   cannotFrame(error: unknown): void {
     this.#context.port.failed(error, 'send', this.fd)
@@ -111,6 +143,7 @@ export class SocketConnection implements Connection {
   }
 
   close(last?: Message): void {
+    if (this.#isMoved) this.#context.port.daemon.close(this.fd, last)
     if (!this.isOpen) return
     if (last !== undefined) this.send(last)
     this.end('server')
@@ -173,24 +206,10 @@ export class SocketConnection implements Connection {
     const { outbox } = this.#context
     const { socket } = this
     if (outbox.reader === this && outbox.used > 0) {
-      socket.write(outbox.take())
+      this.#sending.write(outbox.take())
       if (socket.writableLength > 0) outbox.replaceScratch()
     }
-    const first = this.#first
-    if (first !== null) {
-      const more = this.#more
-      this.#first = null
-      this.#more = null
-      if (more === null) socket.write(first)
-      else if (this.#waitingBytes <= SCRATCH_BYTES) socket.write(Buffer.concat([first, ...more], this.#waitingBytes))
-      else {
-        socket.cork()
-        socket.write(first)
-        for (const chunk of more) socket.write(chunk)
-        socket.uncork()
-      }
-      this.#waitingBytes = 0
-    }
+    this.#sending.flush()
     // A client that does not read its answers is not read either: its requests wait in its own send buffer.
     if (socket.writableNeedDrain && this.isOpen) this.#pause(PausedBy.output)
   }
@@ -233,6 +252,73 @@ export class SocketConnection implements Connection {
     if (this.#queue?.isBusy !== true) this.#closed()
   }
 
+  /**
+   * No further message is handled from now on, until `goOn`.
+   * @returns whether none is being handled: it can go to another worker as it is
+   */
+  rest(): boolean {
+    if (!this.isOpen || this.#isClosed) return false
+    this.#queue?.halt()
+    return this.#queue?.isRunning !== true
+  }
+
+  /** Nothing more is read, either. */
+  halt(): void {
+    this.#pause(PausedBy.move)
+    stopReading(this.socket)
+  }
+
+  /** It stays: what was held back goes on. */
+  goOn(): void {
+    const queue = this.#queue
+    queue?.goOn()
+    if (queue !== null && !queue.isRunning && queue.waiting.length > 0) void this.#work(undefined)
+    this.#resume(PausedBy.move)
+  }
+
+  /** What another worker needs to go on. All that was sent is in it or with the kernel. */
+  state(): ConnectionState {
+    this.flush()
+    const unsent = this.#sending.unsent()
+    return {
+      fd: this.fd,
+      remoteAddress: this.remoteAddress,
+      remotePort: this.remotePort,
+      connectedAt: this.connectedAt,
+      uid: this.uid,
+      groups: this.groups === null ? [] : [...this.groups],
+      data: this.#data,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut - unsent.length,
+      isPaused: (this.#pausedBy & PausedBy.handler) !== 0,
+      hasEnded: this.#hasEnded,
+      waiting: this.#queue?.waiting ?? [],
+      unsent,
+    }
+  }
+
+  /** It is another worker's now: no callback comes any more, and what code that still holds this object sends is passed on. */
+  letGo(): void {
+    this.isOpen = false
+    this.#isClosed = true
+    this.#isMoved = true
+    this.#context.connections.letGo(this)
+    this.#context.port.letGo(this.socket, this.#sending.unsent().length)
+    this.socket.destroy()
+  }
+
+  /** Goes on where another worker has let go: what was sent there, what it has missed, what waits. */
+  takeOver({ unsent, waiting }: ConnectionState, replay: () => void): void {
+    if (unsent.length > 0) this.#sending.write(unsent)
+    replay()
+    if (this.socket.writableNeedDrain) this.#pause(PausedBy.output)
+    const promise = this.#context.callbacks.handedOver(this)
+    if (promise === undefined && waiting.length === 0) return
+    this.#queue ??= new MessageQueue()
+    for (const message of waiting) if (this.#queue.add(typeof message === 'string' ? message : Buffer.from(message))) this.#pause(PausedBy.queue)
+    void this.#work(promise)
+  }
+
   #closed(): void {
     const { port, callbacks } = this.#context
     callbacks.closed(this, this.#reason ?? 'client')
@@ -242,9 +328,7 @@ export class SocketConnection implements Connection {
   #shut(reason: CloseReason): void {
     this.isOpen = false
     this.#reason = reason
-    this.#first = null
-    this.#more = null
-    this.#waitingBytes = 0
+    this.#sending.clear()
     const { outbox, connections } = this.#context
     if (outbox.reader === this) outbox.used = 0
     connections.remove(this)
@@ -259,10 +343,7 @@ export class SocketConnection implements Connection {
   }
 
   #hold(chunk: Uint8Array): void {
-    this.#waitingBytes += chunk.byteLength
-    if (this.#first === null) this.#first = chunk
-    else if (this.#more === null) this.#more = [chunk]
-    else this.#more.push(chunk)
+    this.#sending.push(chunk)
     const { outbox } = this.#context
     // The one that is being read is flushed when its read is done.
     if (this.#isScheduled || outbox.reader === this) return
@@ -270,9 +351,10 @@ export class SocketConnection implements Connection {
     outbox.schedule(this)
   }
 
-  async #work(promise: Promise<void>): Promise<void> {
+  async #work(promise: Promise<void> | undefined): Promise<void> {
     this.#queue ??= new MessageQueue()
-    await this.#queue.work(promise, this, this.#context.callbacks, () => this.#resume(PausedBy.queue))
+    const isDone = await this.#queue.work(promise, this, this.#context.callbacks, () => this.#resume(PausedBy.queue))
+    if (!isDone && !this.#isClosed) return
     if (this.#hasEnded) this.end('client')
     if (this.#isClosed) this.#closed()
   }

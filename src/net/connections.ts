@@ -15,6 +15,9 @@ export interface ConnectionRegistry {
 export class Connections {
   readonly #byFd = new Map<number, SocketConnection>()
   readonly #groups = new Map<string, Set<SocketConnection>>()
+  readonly #arrived = new Set<SocketConnection>()
+  /** Owner → the latest of its messages that any of them has had. */
+  readonly #had = new Map<number, number>()
   readonly #registry: ConnectionRegistry
   readonly #nextFd: () => number
   readonly #owner: number
@@ -62,8 +65,37 @@ export class Connections {
 
   remove(connection: SocketConnection): void {
     if (!this.#byFd.delete(connection.fd)) return
+    this.#arrived.delete(connection)
     for (const group of connection.groups ?? []) this.#exit(connection, group)
     this.#registry.remove(connection.fd)
+  }
+
+  /** It is another worker's now. The registry is not touched. */
+  letGo(connection: SocketConnection): void {
+    this.#byFd.delete(connection.fd)
+    for (const group of connection.groups ?? []) this.#exit(connection, group)
+  }
+
+  /** It comes from another worker; the registry knows already. @param had what it has had of each worker's messages */
+  takeOver(connection: SocketConnection, had: ReadonlyMap<number, number>): void {
+    this.#byFd.set(connection.fd, connection)
+    for (const group of connection.groups ?? []) this.#enter(connection, group)
+    connection.had = had
+    this.#arrived.add(connection)
+    for (const [owner, sequence] of had) if (sequence > (this.#had.get(owner) ?? 0)) this.#had.set(owner, sequence)
+  }
+
+  /** Of those that came from other workers, the ones that have had this message there. */
+  whoHad(owner: number, sequence: number): readonly number[] {
+    if (sequence > (this.#had.get(owner) ?? 0)) return NOBODY
+    return Array.from(this.#arrived).flatMap(({ fd, had }) => (sequence <= (had?.get(owner) ?? 0) ? [fd] : []))
+  }
+
+  /** The hand-over is done: nothing can come twice any more. */
+  settle(): void {
+    for (const connection of this.#arrived) connection.had = null
+    this.#arrived.clear()
+    this.#had.clear()
   }
 
   bind(connection: SocketConnection, uid: string | undefined): void {
@@ -99,11 +131,11 @@ export class Connections {
     if (members !== undefined) sendToAll(members, message, except)
   }
 
-  broadcast(message: Message, port: string | undefined): void {
-    if (port === undefined) return sendToAll(this.#byFd.values(), message, [])
+  broadcast(message: Message, port: string | undefined, except: readonly number[]): void {
+    if (port === undefined) return sendToAll(this.#byFd.values(), message, except)
     const members: SocketConnection[] = []
     for (const connection of this.#byFd.values()) if (connection.port === port) members.push(connection)
-    sendToAll(members, message, [])
+    sendToAll(members, message, except)
   }
 
   #enter(connection: SocketConnection, group: string): void {
@@ -117,6 +149,8 @@ export class Connections {
     if (members?.delete(connection) && members.size === 0) this.#groups.delete(group)
   }
 }
+
+const NOBODY: readonly number[] = []
 
 function sendToAll(members: Iterable<SocketConnection>, message: Message, except: readonly number[]): void {
   let wire: Wire | undefined

@@ -1,7 +1,9 @@
+import { Socket } from 'node:dgram'
 import type { Message } from '../contracts/connection.ts'
 import type { UdpHandler } from '../contracts/handlers.ts'
 import type { Peer } from '../contracts/peer.ts'
 import type { Listener } from './listener.ts'
+import { stopReceiving } from './node-internals.ts'
 import type { Port } from './port.ts'
 
 /** A UDP socket, or a unix datagram socket. */
@@ -66,6 +68,12 @@ export class DatagramListener implements Listener {
 
   stop(): void {
     this.#socket.removeAllListeners('message')
+  }
+
+  /** Another process receives on the same socket from now on. Answers that take time still leave by it. */
+  leave(): void {
+    // A unix datagram socket is not shared: what is in its queue is read until this worker ends.
+    if (this.#socket instanceof Socket) stopReceiving(this.#socket)
   }
 
   destroy(): void {

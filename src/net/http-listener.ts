@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { HttpRequests } from './http-requests.ts'
-import type { Listener } from './listener.ts'
-import { measuredResponseClass, type StreamHandle, socketFromHandle } from './node-internals.ts'
+import type { Arrival, Listener } from './listener.ts'
+import type { Movable, MovedState } from './movable.ts'
+import { idleSockets, measuredResponseClass, type StreamHandle, socketFromHandle, stopReading, streamHandleOf } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
@@ -47,13 +48,60 @@ export class HttpListener implements Listener {
       socket.on('error', () => socket.destroy())
       return
     }
+    this.#serve(socket)
+  }
+
+  #serve(socket: Socket): void {
     socket.on('error', (error) => this.#failures.set(socket, error))
     socket.on('close', this.#onSocketClose)
     this.#server.emit('connection', socket)
   }
 
+  *movables(): Iterable<Movable> {
+    if (this.#upgrade !== undefined) yield* this.#upgrade.movables()
+    for (const socket of idleSockets(this.#server, this.port.sockets)) {
+      const handle = streamHandleOf(socket)
+      if (handle === undefined || 'polyport' in socket) continue
+      yield {
+        fd: 0,
+        handle,
+        halt: () => stopReading(socket),
+        goOn: () => {
+          socket.pause()
+          socket.resume()
+        },
+        state: () => (socket.destroyed ? undefined : { kind: 'http' }),
+        letGo: () => {
+          this.port.letGo(socket, 0)
+          socket.destroy()
+        },
+      }
+    }
+  }
+
+  takeOver(client: StreamHandle, state: MovedState, arrival: Arrival): void {
+    if (state.kind === 'websocket') {
+      if (this.#upgrade === undefined) client.close()
+      else this.#upgrade.takeOver(client, state, arrival)
+      return
+    }
+    if (state.kind !== 'http') return client.close()
+    const socket = socketFromHandle(client)
+    this.port.takeOver(socket)
+    this.#serve(socket)
+  }
+
+  lastOnes(): void {
+    this.#requests.lastOnes()
+  }
+
+  endOne(socket: Socket): void {
+    if ('polyport' in socket) this.#upgrade?.endOne(socket)
+    else socket.destroy()
+  }
+
   stop(): void {
-    this.#requests.stop()
+    this.#requests.lastOnes()
     this.#upgrade?.stop()
     this.#server.closeIdleConnections()
     this.#sweeper = setInterval(() => {

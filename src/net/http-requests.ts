@@ -42,7 +42,7 @@ export class HttpRequests implements ResponseObserver {
   }
 
   /** Every response from now on is the last of its connection. */
-  stop(): void {
+  lastOnes(): void {
     this.#isStopping = true
     for (const socket of this.#port.sockets) {
       const { polyportResponse: response } = socket as PolyportSocket

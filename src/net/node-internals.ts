@@ -1,4 +1,5 @@
 import dgram from 'node:dgram'
+import type http from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import net from 'node:net'
@@ -21,6 +22,12 @@ export interface StreamHandle {
   getpeername?(out: { address?: string; port?: number; family?: string }): number
   setNoDelay?(on: boolean): number
   unref(): void
+  /** Whether the socket on top believes that it is being read. */
+  reading: boolean
+  readStop(): number
+  /** Bytes that it was given, and those of them that the kernel has not taken yet. */
+  readonly bytesWritten: number
+  readonly writeQueueSize: number
 }
 
 /** A UDP socket's handle. */
@@ -84,6 +91,43 @@ export function socketFromHandle(handle: StreamHandle, onread?: net.OnReadOpts):
   handle.setNoDelay?.(true)
   const options = { handle, allowHalfOpen: true, readable: true, writable: true, ...(onread && { onread }) }
   return new net.Socket(options as unknown as net.SocketConstructorOpts)
+}
+
+/** The handle under a socket; undefined once that is destroyed. */
+export function streamHandleOf(socket: net.Socket): StreamHandle | undefined {
+  return (socket as unknown as { _handle: StreamHandle | null })._handle ?? undefined
+}
+
+/** Reads no more, from now on: `pause()` alone lets one more read through. What `socket.resume()` undoes, if it was paused before. */
+export function stopReading(socket: net.Socket): void {
+  const handle = streamHandleOf(socket)
+  if (handle === undefined) return
+  handle.reading = false
+  handle.readStop()
+}
+
+/** How many of the bytes that were written to a socket the kernel has not taken yet. */
+export function unsentBytes(socket: net.Socket): number {
+  const handle = streamHandleOf(socket)
+  return handle === undefined ? 0 : socket.bytesWritten - handle.bytesWritten + handle.writeQueueSize
+}
+
+interface HttpParser {
+  readonly socket: net.Socket | null
+}
+
+/** The connections of an HTTP server that are between two requests, or before their first byte: nothing of a request has been read. */
+export function idleSockets(server: http.Server, sockets: Iterable<net.Socket>): net.Socket[] {
+  const symbol = Object.getOwnPropertySymbols(server).find(({ description }) => description === 'http.server.connections')
+  if (symbol === undefined) throw new Error('Cannot reach the connections of an HTTP server in this version of Node')
+  const { [symbol]: list } = server as unknown as Record<symbol, { idle(): HttpParser[] }>
+  const idle = new Set<net.Socket | null>(list?.idle().map(({ socket }) => socket))
+  const found: net.Socket[] = []
+  for (const socket of sockets) {
+    const { _httpMessage: response } = socket as { _httpMessage?: unknown }
+    if ((idle.has(socket) || socket.bytesRead === 0) && (response === null || response === undefined)) found.push(socket)
+  }
+  return found
 }
 
 function handleOf(socket: dgram.Socket): DatagramHandle {

@@ -26,6 +26,7 @@ export class Port implements PortInfo {
   readonly limits: LimitsConfig
   readonly handler: Handler
   readonly log: Logger
+  readonly daemon: Daemon
   readonly counters: PortCounters
   /** Every socket that came in by this port and is not closed, upgraded ones too. */
   readonly sockets: Set<Socket>
@@ -44,6 +45,7 @@ export class Port implements PortInfo {
     this.handler = parts.handler
     this.counters = parts.partner?.counters ?? new PortCounters()
     this.sockets = parts.partner?.sockets ?? new Set()
+    this.daemon = parts.daemon
     this.#partner = parts.partner
     if (parts.partner !== undefined) parts.partner.#partner = this
     this.log = parts.log.child({ port: parts.name })
@@ -103,6 +105,20 @@ export class Port implements PortInfo {
     this.counters.close(reason)
     this.#checkIdle()
     if (this.#partner !== undefined) this.#partner.#checkIdle()
+  }
+
+  /** The socket goes on in another worker: what it has carried here joins the totals. @param unsent bytes that are written there */
+  letGo(socket: Socket, unsent: number): void {
+    if (!this.sockets.delete(socket)) return
+    this.counters.bytesIn += socket.bytesRead
+    this.counters.bytesOut += socket.bytesWritten - unsent
+    this.#checkIdle()
+    if (this.#partner !== undefined) this.#partner.#checkIdle()
+  }
+
+  /** A socket comes from another worker, which has admitted it. */
+  takeOver(socket: Socket): void {
+    this.sockets.add(socket)
   }
 
   /** Something of the handler's is under way: the port is not idle before its `finish`. */

@@ -41,6 +41,10 @@ export class RawStreamListener implements Listener {
     await (this.port.handler as StreamHandler).onStream(socket, info)
   }
 
+  endOne(socket: Socket): void {
+    endInGoodOrder(socket)
+  }
+
   stop(): void {
     for (const socket of this.port.sockets) endInGoodOrder(socket)
   }

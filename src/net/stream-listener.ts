@@ -6,8 +6,10 @@ import { HandlerCallbacks } from './callbacks.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { Connections } from './connections.ts'
-import type { Listener } from './listener.ts'
-import { peerOf, type StreamHandle, socketFromHandle } from './node-internals.ts'
+import type { ConnectionState } from './connection-state.ts'
+import type { Arrival, Listener } from './listener.ts'
+import type { Movable, MovedState } from './movable.ts'
+import { peerOf, type StreamHandle, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
@@ -44,12 +46,7 @@ export class StreamListener implements Listener {
       socket.destroy()
       return
     }
-    const connection = new SocketConnection(this.#context, socket, socket, peer)
-    socket.polyport = { connection, reader: new FrameReader(), listener: this }
-    socket.on('end', onEnd)
-    socket.on('close', onClose)
-    socket.on('error', onError)
-    socket.on('drain', onDrain)
+    const connection = this.#connect(socket, peer)
     this.#context.connections.add(connection)
     if (this.port.log.isLevelEnabled('debug')) this.port.log.debug({ fd: connection.fd, remoteAddress: peer.address, remotePort }, 'Connection opened')
     const promise = this.#context.callbacks.opened(connection)
@@ -58,15 +55,63 @@ export class StreamListener implements Listener {
     if (connection.isOpen && !connection.isPaused) socket.read(0)
   }
 
+  #connect(socket: StreamSocket, peer: { address: string; port: number } | ConnectionState): SocketConnection {
+    const connection = new SocketConnection(this.#context, socket, socket, peer)
+    socket.polyport = { connection, reader: new FrameReader(), listener: this }
+    socket.on('end', onEnd)
+    socket.on('close', onClose)
+    socket.on('error', onError)
+    socket.on('drain', onDrain)
+    return connection
+  }
+
+  *movables(): Iterable<Movable> {
+    for (const socket of this.port.sockets) {
+      const { connection, reader } = (socket as StreamSocket).polyport
+      const handle = streamHandleOf(socket)
+      if (handle === undefined || !connection.rest()) continue
+      yield {
+        fd: connection.fd,
+        handle,
+        halt: () => connection.halt(),
+        goOn: () => connection.goOn(),
+        state: () => (connection.isOpen ? { kind: 'tcp', connection: connection.state(), pending: reader.pending } : undefined),
+        letGo: () => connection.letGo(),
+      }
+    }
+  }
+
+  takeOver(client: StreamHandle, state: MovedState, arrival: Arrival): void {
+    if (state.kind !== 'tcp') return client.close()
+    const socket = socketFromHandle(client, ONREAD) as StreamSocket
+    this.port.takeOver(socket)
+    const connection = this.#connect(socket, state.connection)
+    this.#context.connections.takeOver(connection, arrival.had)
+    connection.takeOver(state.connection, () => {
+      arrival.replay(connection)
+    })
+    this.#push(socket, Buffer.from(state.pending), state.pending.length)
+    if (state.connection.hasEnded) connection.onPeerEnd()
+    if (connection.isOpen && !connection.isPaused) socket.read(0)
+  }
+
+  endOne(socket: Socket): void {
+    ;(socket as StreamSocket).polyport.connection.end('shutdown')
+  }
+
   /** One read: its messages go to the handler, then what the handler answered leaves in one write. */
   read(socket: StreamSocket, length: number): void {
+    this.#push(socket, readBuffer, length)
+  }
+
+  #push(socket: StreamSocket, bytes: Buffer, length: number): void {
     const { connection, reader } = socket.polyport
     if (!connection.isOpen) return
     const { outbox, port } = this.#context
     port.clock = performance.now()
     outbox.reader = connection
     try {
-      reader.push(this.#framing, readBuffer, length, connection)
+      reader.push(this.#framing, bytes, length, connection)
     } catch (error) {
       if (!(error instanceof FrameError)) throw error
       port.log.debug({ fd: connection.fd, reason: error.reason }, error.message)

@@ -7,10 +7,15 @@ import { HandlerCallbacks } from './callbacks.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { Connections } from './connections.ts'
+import type { ConnectionState } from './connection-state.ts'
+import type { Arrival } from './listener.ts'
+import type { Movable, MovedState } from './movable.ts'
+import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
-import { webSocketWire } from './websocket-wire.ts'
+import { pongFrame, webSocketWire } from './websocket-wire.ts'
+import { readerState, restoreWebSocket } from './ws-internals.ts'
 
 // How long a client may take to answer our close frame.
 const CLOSE_MS = 1500
@@ -27,7 +32,7 @@ interface PolyportWebSocket extends WebSocket {
 }
 
 interface PolyportSocket extends Socket {
-  polyport: { readonly connection: SocketConnection; readonly upgrade: WebSocketUpgrade }
+  polyport: { readonly connection: SocketConnection; readonly upgrade: WebSocketUpgrade; readonly webSocket: WebSocket }
 }
 
 /** A WebSocket port, or the WebSocket path of an http port: upgrades, then messages → the handler. */
@@ -50,6 +55,8 @@ export class WebSocketUpgrade {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
+      // Ours leave behind what was sent before, and move with it (sendControl).
+      autoPong: false,
       maxPayload,
       maxFragments,
       // Not in @types/ws yet: how long to wait for the peer's close frame.
@@ -102,14 +109,7 @@ export class WebSocketUpgrade {
   #open(webSocket: PolyportWebSocket, socket: PolyportSocket, request: IncomingMessage, accepted: Accepted): void {
     socket.off('error', ignore)
     const peer = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
-    const connection = new SocketConnection(this.#context, socket, webSocket, peer)
-    webSocket.polyport = connection
-    socket.polyport = { connection, upgrade: this }
-    webSocket.on('message', onMessage as (this: WebSocket, data: unknown, isBinary: boolean) => void)
-    webSocket.on('error', onError)
-    webSocket.on('close', onClose)
-    socket.on('drain', onDrain)
-    readThrough(socket)
+    const connection = this.#connect(webSocket, socket, peer)
     connection.uid = accepted.uid
     if (accepted.groups !== undefined) connection.groups = new Set(accepted.groups)
     if (accepted.data !== undefined) connection.data = accepted.data
@@ -120,6 +120,53 @@ export class WebSocketUpgrade {
     if (promise !== undefined) connection.waitFor(promise)
   }
 
+  #connect(webSocket: PolyportWebSocket, socket: PolyportSocket, peer: { address: string; port: number } | ConnectionState): SocketConnection {
+    const connection = new SocketConnection(this.#context, socket, webSocket, peer)
+    webSocket.polyport = connection
+    socket.polyport = { connection, upgrade: this, webSocket }
+    webSocket.on('message', onMessage as (this: WebSocket, data: unknown, isBinary: boolean) => void)
+    webSocket.on('ping', onPing)
+    webSocket.on('error', onError)
+    webSocket.on('close', onClose)
+    socket.on('drain', onDrain)
+    readThrough(socket)
+    return connection
+  }
+
+  *movables(): Iterable<Movable> {
+    for (const socket of this.port.sockets) {
+      const { connection, webSocket } = (socket as Partial<PolyportSocket>).polyport ?? {}
+      const handle = streamHandleOf(socket)
+      if (connection === undefined || webSocket === undefined || handle === undefined || webSocket.readyState !== webSocket.OPEN || !connection.rest()) continue
+      yield {
+        fd: connection.fd,
+        handle,
+        halt: () => connection.halt(),
+        goOn: () => connection.goOn(),
+        state: () => stateOf(connection, webSocket, socket),
+        letGo: () => connection.letGo(),
+      }
+    }
+  }
+
+  takeOver(client: StreamHandle, state: MovedState, arrival: Arrival): void {
+    if (state.kind !== 'websocket') return client.close()
+    const socket = socketFromHandle(client) as PolyportSocket
+    this.port.takeOver(socket)
+    const webSocket = restoreWebSocket(this.#server, socket, state.reader) as PolyportWebSocket
+    if (state.unread.length > 0) socket.unshift(Buffer.from(state.unread))
+    const connection = this.#connect(webSocket, socket, state.connection)
+    this.#context.connections.takeOver(connection, arrival.had)
+    connection.takeOver(state.connection, () => arrival.replay(connection))
+    if (!connection.isPaused) webSocket.resume()
+  }
+
+  endOne(socket: Socket): void {
+    const { connection } = (socket as PolyportSocket).polyport
+    connection.isRestart = true
+    connection.end('shutdown')
+  }
+
   /** @internal */
   reading(connection: SocketConnection | null): void {
     const { outbox, port } = this.#context
@@ -127,6 +174,15 @@ export class WebSocketUpgrade {
     else port.clock = performance.now()
     outbox.reader = connection
   }
+}
+
+/** Undefined when it has closed, or `ws` is in the middle of something. */
+function stateOf(connection: SocketConnection, webSocket: WebSocket, socket: Socket): MovedState | undefined {
+  const reader = readerState(webSocket)
+  if (!connection.isOpen || webSocket.readyState !== webSocket.OPEN || reader === undefined) return undefined
+  const unread: Buffer | null = socket.read()
+  if (unread !== null) socket.unshift(unread)
+  return { kind: 'websocket', connection: connection.state(), reader, unread: unread ?? Buffer.alloc(0) }
 }
 
 /** The path of a request without its query. */
@@ -153,6 +209,10 @@ function ignore(): void {}
 
 function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
   connectionOf(this).onMessage(isBinary ? data : data.toString())
+}
+
+function onPing(this: WebSocket, data: Buffer): void {
+  connectionOf(this).sendControl(pongFrame(data))
 }
 
 function onError(this: WebSocket, error: Error & { code?: string }): void {

@@ -7,11 +7,15 @@ import type { Wire } from './wire.ts'
 const FIN = 0x80
 const TEXT = 0x01
 const BINARY = 0x02
+const PONG = 0x0a
 const LENGTH_16 = 126
 const LENGTH_64 = 127
 
 // RFC 6455 section 7.4.1.
 const CLOSE_CODES: Readonly<Partial<Record<CloseReason, number>>> = { server: 1000, client: 1000, shutdown: 1001, frame_too_long: 1009, error: 1011 }
+
+// Registered with IANA after the RFC: the client may connect again.
+const SERVICE_RESTART = 1012
 
 /** WebSocket: each message leaves as one unmasked frame. One object serves every WebSocket port, so that a frame is built once for all. */
 class WebSocketWire implements Wire {
@@ -43,8 +47,17 @@ class WebSocketWire implements Wire {
     const socket = connection.link as WebSocket
     // The answer to our close frame must be read.
     socket.resume()
-    socket.close(CLOSE_CODES[connection.reason ?? 'server'])
+    socket.close(connection.isRestart ? SERVICE_RESTART : CLOSE_CODES[connection.reason ?? 'server'])
   }
+}
+
+/** The answer to a ping. A control frame has at most 125 bytes (RFC 6455 section 5.5). */
+export function pongFrame(data: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(2 + data.length)
+  frame[0] = FIN | PONG
+  frame[1] = data.length
+  frame.set(data, 2)
+  return frame
 }
 
 export const webSocketWire: Wire = new WebSocketWire()

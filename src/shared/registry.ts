@@ -51,6 +51,11 @@ export class Registry {
     })
   }
 
+  /** Another process holds it now. */
+  move(fd: number, to: { readonly owner: number; readonly slot: number }): void {
+    this.#change(fd, (connection) => ({ ...connection, owner: to.owner, worker: to.slot }))
+  }
+
   get(fd: number): RegisteredConnection | undefined {
     const bytes = this.#rows.get(fdKey(fd))
     return bytes === undefined ? undefined : decode(fd, bytes)

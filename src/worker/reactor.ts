@@ -2,12 +2,15 @@ import type { Config, PortConfig } from '../config/schema.ts'
 import type { Message } from '../contracts/connection.ts'
 import type { Daemon } from '../contracts/daemon.ts'
 import { BindError } from '../errors.ts'
+import type { LeavingPort } from '../handover/departure.ts'
+import type { LeaveOrder } from '../ipc/messages.ts'
 import type { PortReport } from '../metrics/port-counters.ts'
 import { bindError } from '../net/bind-error.ts'
 import type { Connections } from '../net/connections.ts'
 import { DatagramListener, lookupLiteral } from '../net/datagram-listener.ts'
 import type { Listener } from '../net/listener.ts'
 import { acceptOn, type DatagramHandle, receiveOn, type StreamHandle } from '../net/node-internals.ts'
+import { Drain } from '../net/drain.ts'
 import { Outbox } from '../net/outbox.ts'
 import { Port } from '../net/port.ts'
 import { UnixDatagram } from '../net/unix-datagram.ts'
@@ -41,6 +44,7 @@ export class Reactor {
   readonly #onAccepted: (port: string, connections: number) => void
   readonly #onRested: ((port: string) => void) | undefined
   readonly #reservedFrom = reservedFrom()
+  #drain: Drain | undefined
 
   constructor(parts: {
     config: Config
@@ -142,8 +146,34 @@ export class Reactor {
   }
 
   /** Accepts nothing more on this port until it is opened again. */
-  hold(name: string): void {
+  pauseAccepting(name: string): void {
     this.#release(this.#entry(name))
+  }
+
+  listener(name: string): Listener | undefined {
+    return this.#entries.get(name)?.listener
+  }
+
+  /** The ports whose connections could go to another worker. */
+  *[Symbol.iterator](): Iterator<LeavingPort> {
+    for (const [name, { listener }] of this.#entries) if (listener?.movables !== undefined) yield { name, movables: () => listener.movables?.() ?? [] }
+  }
+
+  /** Another worker accepts and receives from now on. Says when no connection is left here: `whenIdle`. */
+  leave({ maxWaitSeconds, spreadSeconds }: LeaveOrder): void {
+    if (this.#drain !== undefined) return
+    for (const entry of this.#entries.values()) {
+      this.#release(entry)
+      clearInterval(entry.rest)
+      entry.listener?.leave?.()
+    }
+    const listeners = [...this.#entries.values()].flatMap(({ listener }) => (listener === undefined ? [] : [listener]))
+    this.#drain = new Drain({ listeners, maxWaitMs: maxWaitSeconds * 1000, spreadMs: spreadSeconds * 1000 })
+  }
+
+  /** Resolves when no connection is open and no callback of a handler is under way. */
+  async whenIdle(): Promise<void> {
+    await Promise.all([...this.#entries.values()].flatMap(({ ports }) => ports.map((port) => port.whenIdle())))
   }
 
   /** Sends a datagram; false when there is no udp port of that name. */
@@ -157,6 +187,7 @@ export class Reactor {
   /** Stops accepting, ends connections in good order, and after `maxWaitMs` what is still there. */
   async stop(maxWaitMs: number): Promise<void> {
     const entries = [...this.#entries.values()]
+    this.#drain?.stop()
     for (const entry of entries) {
       this.#release(entry)
       clearInterval(entry.rest)

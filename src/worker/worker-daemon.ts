@@ -6,7 +6,8 @@ import type { Daemon, DaemonStats, PortInfo } from '../contracts/daemon.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Counter, Tables } from '../contracts/table.ts'
 import { UnknownPortError } from '../errors.ts'
-import type { BusMessage } from '../ipc/messages.ts'
+import type { BusMessage, BusOrigin } from '../ipc/messages.ts'
+import type { SocketConnection } from '../net/connection.ts'
 import type { Connections } from '../net/connections.ts'
 import type { Registry as ConnectionRegistry } from '../shared/registry.ts'
 
@@ -30,6 +31,7 @@ export interface WorkerDaemonParts {
   readonly counter: (name: string) => Counter
   readonly tableStats: () => DaemonStats['tables']
   readonly sendTo: (port: string, to: { address: string; port: number }, data: Message) => boolean
+  readonly reload: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -152,7 +154,7 @@ export class WorkerDaemon implements Daemon {
     if (port !== undefined && !this.ports.some((known) => known.name === port)) {
       throw new UnknownPortError(`Cannot broadcast to port "${port}": the config has no port of that name`)
     }
-    this.#parts.connections.broadcast(message, port)
+    this.#parts.connections.broadcast(message, port, [])
     this.#parts.bus.sendToAll({ ...NOTHING, kind: 'broadcast', name: port ?? '', payload: message })
   }
 
@@ -168,24 +170,45 @@ export class WorkerDaemon implements Daemon {
     return { ...this.#parts.registry.counts(), tables: this.#parts.tableStats() }
   }
 
+  reload(): Promise<void> {
+    return this.#parts.reload()
+  }
+
   stop(): Promise<void> {
     return this.#parts.stop()
   }
 
   /** What another worker asks of this one's connections. The registry is written already. */
-  receive(message: BusMessage): void {
+  receive(message: BusMessage, origin: BusOrigin): void {
     const { connections } = this.#parts
+    const had = connections.whoHad(origin.owner, origin.sequence)
+    const except = had.length === 0 ? message.except : [...message.except, ...had]
     const payload = message.payload ?? ''
-    if (message.kind === 'publish') return connections.publish(message.name, payload, message.except)
-    if (message.kind === 'broadcast') return connections.broadcast(payload, message.name === '' ? undefined : message.name)
+    if (message.kind === 'publish') return connections.publish(message.name, payload, except)
+    if (message.kind === 'broadcast') return connections.broadcast(payload, message.name === '' ? undefined : message.name, except)
     const connection = connections.get(message.fd)
-    // It has closed since: nothing is left to do.
-    if (connection === undefined) return
-    if (message.kind === 'send') connection.send(payload)
-    else if (message.kind === 'close') connection.close(message.payload)
-    else if (message.kind === 'join') connections.joined(connection, message.name)
-    else if (message.kind === 'leave') connections.left(connection, message.name)
-    else connection.uid = message.kind === 'bind' ? message.name : undefined
+    // It has closed since, or comes yet, in a hand-over: nothing is left to do here.
+    if (connection !== undefined && !had.includes(message.fd)) this.#apply(connection, message)
+  }
+
+  /** Gives a message of the bus to one connection, if it is meant for it. */
+  replay(connection: SocketConnection, message: BusMessage): void {
+    const { kind, name, fd, except, payload = '' } = message
+    if (kind === 'publish') {
+      if (connection.groups?.has(name) === true && !except.includes(connection.fd)) connection.send(payload)
+    } else if (kind === 'broadcast') {
+      if (name === '' || name === connection.port) connection.send(payload)
+    } else if (fd === connection.fd) this.#apply(connection, message)
+  }
+
+  #apply(connection: SocketConnection, { kind, name, payload }: BusMessage): void {
+    const { connections } = this.#parts
+    if (kind === 'send') connection.send(payload ?? '')
+    else if (kind === 'close') connection.close(payload)
+    else if (kind === 'join') connections.joined(connection, name)
+    else if (kind === 'leave') connections.left(connection, name)
+    else if (kind === 'bind') connection.uid = name
+    else if (kind === 'unbind') connection.uid = undefined
   }
 
   /** Ends what this object holds open. */

@@ -1,6 +1,6 @@
 import type { Logger } from '../contracts/logger.ts'
 import { formatProblem, type Problem } from '../errors.ts'
-import type { ToMaster, ToWorker, WorkerStart } from '../ipc/messages.ts'
+import type { LeaveOrder, ToMaster, ToWorker, WorkerStart } from '../ipc/messages.ts'
 import { createLog } from '../log/log.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
 import { loadHandlers } from './load-handlers.ts'
@@ -19,9 +19,9 @@ let worker: Worker | undefined
 let log: Logger | undefined
 let isStopping = false
 
-function tell(message: ToMaster): void {
+function tell(message: ToMaster, handle?: StreamHandle): void {
   // The master may be gone: then 'disconnect' ends this process.
-  process.send?.(message, undefined, undefined, () => {})
+  process.send?.(message, handle as never, undefined, () => {})
 }
 
 async function start(message: WorkerStart): Promise<void> {
@@ -37,6 +37,9 @@ async function start(message: WorkerStart): Promise<void> {
     log,
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
     onRested: (port) => tell({ type: 'rested', port }),
+    onMove: (move, handle) => tell({ type: 'move', move }, handle),
+    onLeft: () => tell({ type: 'left' }),
+    onReload: async () => tell({ type: 'reload' }),
     onStop: async () => tell({ type: 'stop' }),
   })
   try {
@@ -85,14 +88,34 @@ async function open(port: string, handle: unknown, address: string): Promise<voi
   }
 }
 
+let isLeaving = false
+
+async function leave(order: LeaveOrder): Promise<void> {
+  worker?.leave(order)
+  if (isLeaving) return
+  isLeaving = true
+  await worker?.whenGone()
+  await stop(0)
+}
+
+async function writeHeap(file: string): Promise<void> {
+  try {
+    const { writeHeapSnapshot } = await import('node:v8')
+    writeHeapSnapshot(file)
+    tell({ type: 'heap' })
+  } catch (error) {
+    tell({ type: 'heap', error: messageOf(error) })
+  }
+}
+
 async function stop(maxWaitSeconds: number): Promise<void> {
   if (isStopping) return
   isStopping = true
   await worker?.stop(maxWaitSeconds)
-  tell({ type: 'stopped' })
-  process.disconnect?.()
+  // The last word on what was counted here.
+  await report()
   // Handlers may have left timers and sockets open: they do not hold a stop up.
-  process.exit(0)
+  process.send?.({ type: 'stopped' } satisfies ToMaster, undefined, undefined, () => process.exit(0))
 }
 
 // Opening takes a turn of the event loop for some ports: what comes later waits for it.
@@ -105,9 +128,15 @@ process.on('message', (message: ToWorker, handle: unknown) => {
   else if (message.type === 'connection') {
     worker?.adopt(message.port, handle as StreamHandle)
     tell({ type: 'taken', id: message.id })
-  } else if (message.type === 'hold') worker?.hold(message.port)
-  else if (message.type === 'peers') worker?.setPeers(message.peers)
-  else if (message.type === 'report') void report(message.id)
+  } else if (message.type === 'hold') worker?.pauseAccepting(message.port)
+  else if (message.type === 'arrive') worker?.hold(message.move, handle as StreamHandle | undefined)
+  else if (message.type === 'unmoved') worker?.stay(message.id)
+  else if (message.type === 'leave') void opening.then(() => leave(message.order))
+  else if (message.type === 'peers') {
+    worker?.setPeers(message.peers)
+    tell({ type: 'peered', id: message.id })
+  } else if (message.type === 'report') void report(message.id)
+  else if (message.type === 'heap') void writeHeap(message.file)
   else void stop(message.maxWaitSeconds)
 })
 

@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../contracts/logger.ts'
+import { Arrivals } from '../handover/arrivals.ts'
+import { Departure } from '../handover/departure.ts'
 import { Bus } from '../ipc/bus.ts'
-import type { BusPeer, WorkerStart } from '../ipc/messages.ts'
+import type { BusMessage, BusOrigin, BusPeer, LeaveOrder, MoveNote, WorkerStart } from '../ipc/messages.ts'
 import { lazyRegistry } from '../metrics/lazy-registry.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
@@ -17,6 +20,8 @@ import type { LoadedPort } from './loaded-port.ts'
 import { Reactor } from './reactor.ts'
 import { WorkerDaemon } from './worker-daemon.ts'
 
+const ARRIVAL_LOOK_MS = 5
+
 export interface WorkerParts {
   readonly start: WorkerStart
   readonly loaded: readonly LoadedPort[]
@@ -24,8 +29,14 @@ export interface WorkerParts {
   readonly onAccepted: (port: string, connections: number) => void
   /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
   readonly onRested?: (port: string) => void
+  /** A handler has called `daemon.reload()`. */
+  readonly onReload: () => Promise<void>
   /** A handler has called `daemon.stop()`. */
   readonly onStop: () => Promise<void>
+  /** A connection leaves for another worker, by way of the master. */
+  readonly onMove?: (move: MoveNote, handle: StreamHandle) => void
+  /** Of this worker's connections, all that can move now have moved. */
+  readonly onLeft?: () => void
 }
 
 /** One worker: composes what handlers receive. The same in a process of its own and inside a caller's (`createDaemon`). */
@@ -36,6 +47,9 @@ export class Worker {
   readonly #reactor: Reactor
   readonly #metrics: WorkerMetrics
   readonly #hasBus: boolean
+  readonly #connections: Connections
+  readonly #arrivals: Arrivals
+  readonly #departure: Departure
 
   constructor(parts: WorkerParts) {
     const { config, slot, owner, store: dir, bus } = parts.start
@@ -47,7 +61,7 @@ export class Worker {
     const connections = new Connections({ registry, nextFd: () => fds.next(), owner, slot })
     const tables = createTables(store, config.tables, { dataDir: config.dataDir })
     const userMetrics = lazyRegistry()
-    this.#bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message) => this.daemon.receive(message) })
+    this.#bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message, origin) => this.#receive(message, origin) })
     this.daemon = new WorkerDaemon({
       name: config.name,
       version: VERSION,
@@ -63,9 +77,28 @@ export class Worker {
       tableStats: () =>
         Object.fromEntries(Object.keys(config.tables).map((name) => [name, { rows: rowsOf(tables[name]), size: config.tables[name]?.size ?? 0 }])),
       sendTo: (port, to, data) => this.#reactor.sendTo(port, to, data),
+      reload: parts.onReload,
       stop: parts.onStop,
     })
     this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon: this.daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
+    this.#connections = connections
+    this.#arrivals = new Arrivals({
+      bus: this.#bus,
+      log: parts.log,
+      listener: (port) => this.#reactor.listener(port),
+      replay: (connection, message) => this.daemon.replay(connection, message),
+    })
+    this.#departure = new Departure({
+      ports: this.#reactor,
+      bus: this.#bus,
+      owner,
+      log: parts.log,
+      give: (move, handle) => parts.onMove?.(move, handle),
+      onMoved: (fd, heir) => {
+        if (fd > 0) registry.move(fd, heir)
+      },
+      onLeft: () => parts.onLeft?.(),
+    })
     this.#metrics = new WorkerMetrics({ ports: () => this.#reactor.report(), custom: () => userMetrics.custom() })
   }
 
@@ -85,12 +118,46 @@ export class Worker {
     this.#reactor.adopt(port, client)
   }
 
-  hold(port: string): void {
-    this.#reactor.hold(port)
+  pauseAccepting(port: string): void {
+    this.#reactor.pauseAccepting(port)
   }
 
   setPeers(peers: readonly BusPeer[]): void {
     this.#bus.setPeers(peers)
+    this.#arrivals.setPeers(peers)
+    this.#departure.setPeers(peers)
+    if (peers.every(({ heirs }) => heirs.length === 0)) this.#connections.settle()
+  }
+
+  /** Another worker's connection is to go on here. */
+  hold(move: MoveNote, handle: StreamHandle | undefined): void {
+    this.#arrivals.hold(move, handle)
+  }
+
+  /** The master could not pass a connection on. */
+  stay(id: number): void {
+    this.#departure.stay(id)
+  }
+
+  /** Accepts no more, and gives the connections to other workers; what cannot move is served for a while, and then closed. */
+  leave(order: LeaveOrder): void {
+    this.#reactor.leave(order)
+    this.#departure.start(order)
+  }
+
+  /** Resolves when nothing is left here: every connection has ended or goes on elsewhere. */
+  async whenGone(): Promise<void> {
+    await this.#reactor.whenIdle()
+    while (this.#departure.isUnderWay) await sleep(ARRIVAL_LOOK_MS)
+  }
+
+  #receive(message: BusMessage, origin: BusOrigin): void {
+    if (message.kind === 'held' || message.kind === 'arrived') this.#departure.receive(message)
+    else if (message.kind === 'state') this.#arrivals.receive(message, origin.owner)
+    else if (message.kind === 'refused') {
+      this.#departure.receive(message)
+      this.#arrivals.receive(message, origin.owner)
+    } else this.daemon.receive(message, origin)
   }
 
   /** Another text whenever a port has counted something. */
@@ -104,6 +171,7 @@ export class Worker {
 
   async stop(maxWaitSeconds: number): Promise<void> {
     await this.#reactor.stop(maxWaitSeconds * 1000)
+    this.#departure.stop()
     this.#metrics.stop()
     this.#bus.stop()
     await this.daemon.release()

@@ -32,6 +32,7 @@ export function silentLog(errors: unknown[] = []): Logger {
     warn: silent,
     error: (fields: object | string) => errors.push(fields),
     fatal: silent,
+    level: 'silent',
     isLevelEnabled: () => false,
     child: () => log,
   }

@@ -25,7 +25,7 @@ describe('metrics of handlers', () => {
     const book = new MetricsBook(PORTS)
     book.record(0, fakeReport(100, 0, await orders(2)))
     book.record(1, fakeReport(101, 0, await orders(3)))
-    book.retire(1)
+    book.retire(101)
     book.record(1, fakeReport(102, 0, await orders(4)))
 
     assert.deepEqual(await samples(book, 'orders_total'), { 'orders_total{kind="a\\"b\\n"}': 9 })
@@ -46,7 +46,7 @@ describe('metrics of handlers', () => {
     assert.deepEqual(await samples(book, 'queue_oldest'), { queue_oldest: 3 })
     assert.equal(await samples(book, 'queue_hidden'), undefined)
 
-    book.retire(1)
+    book.retire(101)
 
     assert.deepEqual(await samples(book, 'queue_depth'), { queue_depth: 2 })
   })
@@ -58,7 +58,7 @@ describe('metrics of handlers', () => {
     })
     const book = new MetricsBook(PORTS)
     book.record(0, fakeReport(100, 0, observed))
-    book.retire(0)
+    book.retire(100)
     book.record(0, fakeReport(101, 0, observed))
 
     assert.deepEqual(await samples(book, 'wait_seconds'), {

@@ -76,8 +76,8 @@ describe('MetricsBook', () => {
     book.record(1, fakeReport(101, 7))
     const before = await render(book)
 
-    book.retire(1)
-    book.retire(1)
+    book.retire(101)
+    book.retire(101)
     const after = await render(book)
 
     assertNotBack(before, after)
@@ -92,7 +92,7 @@ describe('MetricsBook', () => {
     const book = new MetricsBook(PORTS)
     let before = await render(book)
     for (let i = 0; i < 200; i++) {
-      if (i % 2 === 0) book.retire((i * 5) % 3)
+      if (i % 2 === 0) book.retire(1000 + Math.floor(i / 3))
       else book.record(i % 3, fakeReport(1000 + i, (i * 7) % 5))
       const after = await render(book)
       assertNotBack(before, after)
@@ -100,14 +100,20 @@ describe('MetricsBook', () => {
     }
   })
 
-  test('record() of another process retires the one before, and ignores it from then on', async () => {
+  test('two processes of a slot count together until one of them ends', async () => {
     const book = new MetricsBook(PORTS)
     book.record(0, fakeReport(100, 5))
     book.record(0, fakeReport(200, 1))
+    const both = await render(book)
     book.record(0, fakeReport(100, 6))
+    book.retire(100)
+    const one = await render(book)
 
-    assert.equal(book.report(0)?.pid, 200)
-    assert.equal(value(await render(book), 'polyport_messages_received_total{port="line"}'), 6)
+    assert.equal(book.reportOf(200)?.pid, 200)
+    assert.equal(book.reportOf(100), undefined)
+    assert.equal(value(both, 'polyport_messages_received_total{port="line"}'), 6)
+    assert.equal(value(one, 'polyport_messages_received_total{port="line"}'), 7)
+    assert.equal(countSeries(one, 'polyport_worker_resident_memory_bytes'), 1)
   })
 
   test('render() uses the last report of a worker that does not answer, and says so', async () => {

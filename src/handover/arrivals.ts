@@ -1,0 +1,77 @@
+import { deserialize } from 'node:v8'
+import type { Logger } from '../contracts/logger.ts'
+import type { Bus } from '../ipc/bus.ts'
+import type { BusMessage, BusPeer, MoveNote } from '../ipc/messages.ts'
+import type { SocketConnection } from '../net/connection.ts'
+import type { Listener } from '../net/listener.ts'
+import type { MovedState } from '../net/movable.ts'
+import type { StreamHandle } from '../net/node-internals.ts'
+
+export interface ArrivalsParts {
+  readonly bus: Bus
+  readonly log: Logger
+  readonly listener: (port: string) => Listener | undefined
+  /** Gives a message of the bus to one connection, if it is meant for it. */
+  readonly replay: (connection: SocketConnection, message: BusMessage) => void
+}
+
+interface Held {
+  readonly handle: StreamHandle
+  readonly port: string
+}
+
+/** The side of a hand-over that connections come to. A handle is held unread until its connection's state is there. */
+export class Arrivals {
+  readonly #parts: ArrivalsParts
+  /** Owner and number of the move → what came. */
+  readonly #held = new Map<string, Held>()
+
+  constructor(parts: ArrivalsParts) {
+    this.#parts = parts
+  }
+
+  /** A handle has come from the master. */
+  hold({ from, id, port }: MoveNote, handle: StreamHandle | undefined): void {
+    const { bus, listener } = this.#parts
+    const canTake = handle !== undefined && listener(port)?.takeOver !== undefined
+    if (canTake) this.#held.set(`${from} ${id}`, { handle, port })
+    else handle?.close()
+    bus.tell(from, { ...NOTHING, kind: canTake ? 'held' : 'refused', fd: id })
+  }
+
+  /** What the worker that is left says. */
+  receive(message: BusMessage, from: number): void {
+    const key = `${from} ${message.fd}`
+    const held = this.#held.get(key)
+    this.#held.delete(key)
+    if (held === undefined) return
+    if (message.kind === 'refused') held.handle.close()
+    else this.#takeOver(held, message.payload as Uint8Array, from, message.fd)
+  }
+
+  /** Handles of workers that are gone came for nothing. */
+  setPeers(peers: readonly BusPeer[]): void {
+    for (const [key, { handle }] of this.#held) {
+      if (peers.some(({ owner }) => owner === Number(key.split(' ', 1)[0]))) continue
+      handle.close()
+      this.#held.delete(key)
+    }
+  }
+
+  #takeOver({ handle, port }: Held, payload: Uint8Array, from: number, id: number): void {
+    const { bus, log, listener, replay } = this.#parts
+    const { state, had } = deserialize(payload) as { state: MovedState; had: ReadonlyMap<number, number> }
+    const replayAll = (connection: SocketConnection): void => {
+      for (const { message, origin } of bus.recent) if (origin.sequence > (had.get(origin.owner) ?? 0)) replay(connection, message)
+    }
+    try {
+      listener(port)?.takeOver?.(handle, state, { had, replay: replayAll })
+    } catch (error) {
+      log.error({ err: error, port }, 'Cannot go on with a connection that was handed over')
+      handle.close()
+    }
+    bus.tell(from, { ...NOTHING, kind: 'arrived', fd: id })
+  }
+}
+
+const NOTHING = { fd: 0, name: '', except: [], payload: undefined }

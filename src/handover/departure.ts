@@ -1,0 +1,161 @@
+import { serialize } from 'node:v8'
+import type { Logger } from '../contracts/logger.ts'
+import type { Bus } from '../ipc/bus.ts'
+import type { BusMessage, BusPeer, LeaveOrder, MoveNote } from '../ipc/messages.ts'
+import type { Movable } from '../net/movable.ts'
+import type { StreamHandle } from '../net/node-internals.ts'
+
+// How often connections are looked at that could not move before: in the middle of a request, or of a handler's promise.
+const SWEEP_MS = 20
+// So many are on their way at a time: enough that nobody waits for an answer, few enough that each is away for a moment only.
+const NUM_UNDER_WAY = 64
+
+/** A port, as far as its connections are to leave. */
+export interface LeavingPort {
+  readonly name: string
+  movables(): Iterable<Movable>
+}
+
+export interface DepartureParts {
+  readonly ports: Iterable<LeavingPort>
+  readonly bus: Bus
+  readonly owner: number
+  readonly log: Logger
+  /** Gives the handle to the master, for the heir. */
+  readonly give: (move: MoveNote, handle: StreamHandle) => void
+  /** The connection is the heir's from now on. */
+  readonly onMoved: (fd: number, heir: { readonly owner: number; readonly slot: number }) => void
+  /** All that can move now has moved. Called once for each order. */
+  readonly onLeft: () => void
+}
+
+interface UnderWay {
+  readonly movable: Movable
+  readonly heir: { readonly owner: number; readonly slot: number }
+  /** The state has been sent: it is the heir's. */
+  isGone: boolean
+}
+
+/**
+ * The side of a hand-over that is left. Each connection: reading stops; the handle goes to the heir by way of the master; when the heir says that it
+ * holds it, the state follows over the bus, and in the same moment the connection ends to exist here. Until then it is served here, so that
+ * nothing is lost if the heir dies.
+ */
+export class Departure {
+  readonly #parts: DepartureParts
+  readonly #underWay = new Map<number, UnderWay>()
+  /** Connections whose `data` cannot be cloned: they stay. */
+  readonly #unmovable = new Set<number>()
+  #order: LeaveOrder | undefined
+  #isTold = false
+  #lastId = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(parts: DepartureParts) {
+    this.#parts = parts
+  }
+
+  /** Begins, or goes on with other heirs. */
+  start(order: LeaveOrder): void {
+    this.#order = order
+    this.#isTold = false
+    for (const [id, { heir, isGone }] of this.#underWay) if (!isGone && !order.heirs.some(({ owner }) => owner === heir.owner)) this.stay(id)
+    this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS)
+    this.#sweep()
+  }
+
+  /** Workers have come or gone: what was on its way to one that died goes on here, but for what is its already. */
+  setPeers(peers: readonly BusPeer[]): void {
+    for (const [id, { heir, isGone }] of this.#underWay) {
+      if (peers.some(({ owner }) => owner === heir.owner)) continue
+      if (isGone) this.#underWay.delete(id)
+      else this.stay(id)
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Whether a connection is between this worker and its heir. */
+  get isUnderWay(): boolean {
+    return this.#underWay.size > 0
+  }
+
+  /** What an heir says. */
+  receive(message: BusMessage): void {
+    if (message.kind === 'held') this.#follow(message.fd)
+    else if (message.kind === 'refused') this.stay(message.fd)
+    else if (message.kind === 'arrived') this.#done(message.fd)
+  }
+
+  /** The connection goes on here. */
+  stay(id: number): void {
+    const entry = this.#underWay.get(id)
+    if (entry === undefined || entry.isGone) return
+    this.#underWay.delete(id)
+    entry.movable.goOn()
+  }
+
+  #sweep(): void {
+    const order = this.#order
+    const { ports, owner: from, give } = this.#parts
+    if (order === undefined || order.heirs.length === 0) return
+    let isFull = false
+    const halted = new Set(Array.from(this.#underWay.values(), ({ movable }) => movable.handle))
+    for (const port of ports) {
+      if (isFull || !order.ports.includes(port.name)) continue
+      for (const movable of port.movables()) {
+        if (halted.has(movable.handle) || this.#unmovable.has(movable.fd)) continue
+        isFull = this.#underWay.size >= NUM_UNDER_WAY
+        if (isFull) break
+        const id = ++this.#lastId
+        const heir = order.heirs[id % order.heirs.length] as UnderWay['heir']
+        movable.halt()
+        this.#underWay.set(id, { movable, heir, isGone: false })
+        give({ id, from, to: heir.owner, port: port.name }, movable.handle)
+      }
+    }
+    if (this.#underWay.size > 0 || this.#isTold) return
+    this.#isTold = true
+    this.#parts.onLeft()
+  }
+
+  /** The heir holds the handle: the rest follows. */
+  #follow(id: number): void {
+    const entry = this.#underWay.get(id)
+    if (entry === undefined) return
+    const { movable, heir } = entry
+    const { bus, log, onMoved } = this.#parts
+    const payload = this.#pack(movable)
+    if (payload === undefined) {
+      bus.tell(heir.owner, { ...NOTHING, kind: 'refused', fd: id })
+      this.stay(id)
+      return
+    }
+    movable.letGo()
+    onMoved(movable.fd, heir)
+    entry.isGone = true
+    bus.tell(heir.owner, { ...NOTHING, kind: 'state', fd: id, payload })
+    if (log.isLevelEnabled('debug')) log.debug({ fd: movable.fd, worker: heir.slot }, 'Connection handed over')
+  }
+
+  #pack(movable: Movable): Buffer | undefined {
+    try {
+      const state = movable.state()
+      return state === undefined ? undefined : serialize({ state, had: this.#parts.bus.seen() })
+    } catch (error) {
+      this.#unmovable.add(movable.fd)
+      this.#parts.log.warn({ err: error, fd: movable.fd }, 'Connection cannot be handed over: put only plain data into connection.data')
+      return undefined
+    }
+  }
+
+  #done(id: number): void {
+    // Not for each one: what could move is looked for among all.
+    if (this.#underWay.delete(id) && this.#underWay.size <= NUM_UNDER_WAY / 2) this.#sweep()
+  }
+}
+
+const NOTHING = { fd: 0, name: '', except: [], payload: undefined }

@@ -1,0 +1,24 @@
+import type { Config } from '../config/schema.ts'
+
+/** What is fixed when the daemon starts: where it is, who may talk to it, how connections are spread. */
+const FIXED = ['name', 'runtimeDir', 'dataDir', 'dispatch', 'admin'] as const
+
+/** What a reload cannot change, each as a sentence. Empty when the new config can take the place of the old one. */
+export function unchangeable(old: Config, next: Config): string[] {
+  const found: string[] = FIXED.filter((key) => differ(old[key], next[key])).map((key) => `${key} has changed: this needs a restart`)
+  for (const [name, table] of Object.entries(old.tables)) {
+    const now = next.tables[name]
+    if (now === undefined) found.push(`tables.${name} has been removed: this needs a restart`)
+    else if (differ(table, now)) found.push(`tables.${name} has changed: this needs a restart; a new table can be added without one`)
+  }
+  const isSystemSocket = ({ path, protocol }: Config['ports'][number]): boolean => path !== undefined && protocol === 'udp'
+  for (const port of next.ports.filter(isSystemSocket)) {
+    const before = old.ports.find(({ name }) => name === port.name)
+    if (before !== undefined && !isSystemSocket(before)) found.push(`port "${port.name}" has become a unix datagram socket: this needs a restart, or another name`)
+  }
+  return found
+}
+
+function differ(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b)
+}
