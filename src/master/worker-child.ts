@@ -57,6 +57,7 @@ export class WorkerChild {
   readonly #ready: Milestone = milestone()
   readonly #left: Milestone = milestone()
   readonly #ended: Milestone = milestone()
+  #isOnBus = false
   #hasEnded = false
 
   constructor(parts: WorkerChildParts) {
@@ -95,8 +96,9 @@ export class WorkerChild {
     return this.state === 'ready'
   }
 
-  get isAlive(): boolean {
-    return !this.#hasEnded
+  /** Whether the others can reach it: it has loaded its handlers and not ended. */
+  get isOnBus(): boolean {
+    return this.#isOnBus && !this.#hasEnded
   }
 
   get peer(): BusPeer {
@@ -163,8 +165,10 @@ export class WorkerChild {
 
   #receive(message: ToMaster): void {
     this.heardAt = performance.now()
-    if (message.type === 'loaded') this.#loaded.reach()
-    else if (message.type === 'failed') this.#failed(message)
+    if (message.type === 'loaded') {
+      this.#isOnBus = true
+      this.#loaded.reach()
+    } else if (message.type === 'failed') this.#failed(message)
     else if (message.type === 'ready') {
       if (this.state === 'starting') this.state = 'ready'
       this.#ready.reach()

@@ -119,7 +119,7 @@ export class Workers {
 
   /** Tells every process of all others, and resolves when all have heard it. */
   async tellPeers(): Promise<void> {
-    const children = this.children.filter((child) => child.isAlive)
+    const children = this.children.filter((child) => child.isOnBus)
     const peers = children.map((child) => child.peer)
     await Promise.all(
       children.map((child) => {

@@ -62,15 +62,17 @@ export class HttpListener implements Listener {
     for (const socket of idleSockets(this.#server, this.port.sockets)) {
       const handle = streamHandleOf(socket)
       if (handle === undefined || 'polyport' in socket) continue
+      const { bytesRead } = socket
       yield {
         fd: 0,
         handle,
-        halt: () => stopReading(socket),
-        goOn: () => {
+        halt: () => {
           socket.pause()
-          socket.resume()
+          stopReading(socket)
         },
-        state: () => (socket.destroyed ? undefined : { kind: 'http' }),
+        goOn: () => void socket.resume(),
+        // node:http may have begun to read again by itself: then a request has come, and is answered here.
+        state: () => (socket.destroyed || socket.bytesRead !== bytesRead ? undefined : { kind: 'http' }),
         letGo: () => {
           this.port.letGo(socket, 0)
           socket.destroy()
