@@ -84,7 +84,13 @@ export class EmbeddedDaemon {
       },
       metrics: async () => {
         this.#book.record(0, await worker.report())
-        return this.#overview.metrics({ workers: [this.#view], missingWorkers: 0, reloads: { done: 0, failed: 0, seconds: 0 }, counts: worker.daemon.stats(), tables: worker.daemon.tables })
+        return this.#overview.metrics({
+          workers: [this.#view],
+          missingWorkers: 0,
+          reloads: { done: 0, failed: 0, seconds: 0 },
+          counts: worker.daemon.stats(),
+          tables: worker.daemon.tables,
+        })
       },
     })
     await this.#admin.start(admin.path === undefined ? { host: admin.host, port: admin.port ?? 0 } : { path: admin.path })

@@ -60,7 +60,9 @@ export class ListeningSockets {
     }
     const keep = (): void => {
       for (const old of this.#all) {
-        const same = next.find(({ stream, datagrams }) => (stream !== undefined && stream === old.stream) || (datagrams !== undefined && datagrams[0] === old.datagrams?.[0]))
+        const same = next.find(
+          ({ stream, datagrams }) => (stream !== undefined && stream === old.stream) || (datagrams !== undefined && datagrams[0] === old.datagrams?.[0]),
+        )
         if (same === undefined) close(old)
         else close({ ...old, stream: undefined, datagrams: old.datagrams?.slice(workers) })
       }

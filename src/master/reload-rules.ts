@@ -14,7 +14,8 @@ export function unchangeable(old: Config, next: Config): string[] {
   const isSystemSocket = ({ path, protocol }: Config['ports'][number]): boolean => path !== undefined && protocol === 'udp'
   for (const port of next.ports.filter(isSystemSocket)) {
     const before = old.ports.find(({ name }) => name === port.name)
-    if (before !== undefined && !isSystemSocket(before)) found.push(`port "${port.name}" has become a unix datagram socket: this needs a restart, or another name`)
+    if (before !== undefined && !isSystemSocket(before))
+      found.push(`port "${port.name}" has become a unix datagram socket: this needs a restart, or another name`)
   }
   return found
 }

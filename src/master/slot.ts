@@ -129,7 +129,11 @@ export class Slot {
     this.#draining.delete(child)
     // While one is being prepared it is waited for: whether it takes over is decided there.
     if (isCurrent && !this.#isStopping && this.#next === undefined) this.#startAgain(child)
-    if (!isExpected) this.#parts.log.error({ worker: this.index, pid: child.pid, code, signal, delayMs: this.delayMs }, isCurrent ? 'Worker died: starting another' : 'Worker died')
+    if (!isExpected)
+      this.#parts.log.error(
+        { worker: this.index, pid: child.pid, code, signal, delayMs: this.delayMs },
+        isCurrent ? 'Worker died: starting another' : 'Worker died',
+      )
     this.#parts.onExit(this, child, { code, signal, isExpected })
   }
 

@@ -147,7 +147,9 @@ export class WorkerChild {
   leave(heirs: readonly WorkerChild[]): void {
     const { maxWaitSeconds, spreadSeconds } = this.config
     const there = heirs[0]?.config.ports ?? []
-    const ports = this.config.ports.filter(({ name, protocol }) => there.some((port) => port.name === name && port.protocol === protocol)).map(({ name }) => name)
+    const ports = this.config.ports
+      .filter(({ name, protocol }) => there.some((port) => port.name === name && port.protocol === protocol))
+      .map(({ name }) => name)
     if (this.state !== 'draining') void this.#endsWithin((maxWaitSeconds + 2) * 1000)
     this.state = 'draining'
     this.send({ type: 'leave', order: { heirs: heirs.map(({ owner, slot }) => ({ owner, slot })), ports, maxWaitSeconds, spreadSeconds } })

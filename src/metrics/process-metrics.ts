@@ -9,7 +9,7 @@ export interface MasterFacts {
   readonly startedAt: number
   /** Every slot of the config, whether or not a process is in it. */
   readonly workers: readonly { readonly slot: number; readonly up: boolean; readonly restarts: number }[]
-  readonly reloads: { readonly done: number; readonly failed: number; /** How long the last one took. */ readonly seconds: number }
+  readonly reloads: { readonly done: number; readonly failed: number /** How long the last one took. */; readonly seconds: number }
   /** Workers that did not answer this scrape in time. */
   readonly missingWorkers: number
   readonly tables: readonly { readonly name: string; readonly rows: number; readonly size: number }[]

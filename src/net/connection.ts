@@ -3,9 +3,9 @@ import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
-import { MessageQueue } from './message-queue.ts'
-import { SCRATCH_BYTES } from './outbox.ts'
+import { Inbox } from './inbox.ts'
 import { stopReading } from './node-internals.ts'
+import { SCRATCH_BYTES } from './outbox.ts'
 import { PausedBy } from './paused-by.ts'
 import { SendQueue } from './send-queue.ts'
 import type { Wire } from './wire.ts'
@@ -31,13 +31,10 @@ export class SocketConnection implements Connection {
   #reason: CloseReason | undefined = undefined
   // What waits beyond the outbox's scratch buffer.
   readonly #sending: SendQueue
-  #isScheduled = false
   // Before it came to this worker.
   #bytesInBefore = 0
   #bytesOutBefore = 0
-  // Made when a callback first returns a promise.
-  #queue: MessageQueue | null = null
-  #pausedBy = 0
+  readonly #inbox: Inbox
   #hasEnded = false
   #isClosed = false
   #isMoved = false
@@ -48,7 +45,8 @@ export class SocketConnection implements Connection {
     this.wire = context.wire
     this.socket = socket
     this.link = link
-    this.#sending = new SendQueue(socket)
+    this.#sending = new SendQueue(this, context)
+    this.#inbox = new Inbox(this, link, context.callbacks)
     if ('fd' in peer) {
       this.fd = peer.fd
       this.remoteAddress = peer.remoteAddress
@@ -60,7 +58,7 @@ export class SocketConnection implements Connection {
       this.#bytesInBefore = peer.bytesIn
       this.#bytesOutBefore = peer.bytesOut
       this.#hasEnded = peer.hasEnded
-      if (peer.isPaused) this.#pause(PausedBy.handler)
+      if (peer.isPaused) this.#inbox.pause(PausedBy.handler)
       return
     }
     this.fd = context.connections.nextFd()
@@ -91,8 +89,7 @@ export class SocketConnection implements Connection {
   }
 
   get bufferedBytes(): number {
-    const { outbox } = this.#context
-    return this.#sending.bytes + this.socket.writableLength + (outbox.reader === this ? outbox.used : 0)
+    return this.#sending.buffered
   }
 
   send(unframed: Message): boolean {
@@ -102,7 +99,7 @@ export class SocketConnection implements Connection {
     const message = this.wire.encode === undefined ? unframed : this.wire.encode(unframed)
     const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength
     const room = byteLength + this.wire.overhead
-    if (!this.#hasRoom(room)) return false
+    if (!this.#sending.hasRoom(room)) return false
     const { outbox, port } = this.#context
     port.counters.messagesOut++
     if (outbox.reader === this && this.#sending.isEmpty && room <= SCRATCH_BYTES) {
@@ -112,21 +109,21 @@ export class SocketConnection implements Connection {
     }
     const frame = Buffer.allocUnsafe(room)
     const length = this.wire.encodeInto(frame, 0, message, byteLength)
-    this.#hold(length === room ? frame : frame.subarray(0, length))
+    this.#sending.hold(length === room ? frame : frame.subarray(0, length))
     return true
   }
 
   /** Sends bytes that are framed already. They are shared: nobody may change them. */
   sendFrame(frame: Buffer): boolean {
-    if (!this.isOpen || !this.#hasRoom(frame.length)) return false
+    if (!this.isOpen || !this.#sending.hasRoom(frame.length)) return false
     this.#context.port.counters.messagesOut++
-    this.#hold(frame)
+    this.#sending.hold(frame)
     return true
   }
 
   /** Sends what the protocol itself asks for, a pong. It counts as no message. */
   sendControl(frame: Buffer): void {
-    if (this.isOpen && this.#hasRoom(frame.length)) this.#hold(frame)
+    if (this.isOpen && this.#sending.hasRoom(frame.length)) this.#sending.hold(frame)
   }
 
   /** A message to many could not be framed as this port frames. */
@@ -137,8 +134,8 @@ export class SocketConnection implements Connection {
   write(bytes: Message): boolean {
     if (this.wire.protocol !== 'tcp') throw new TypeError('write() is for TCP connections: use send(), which builds a WebSocket frame')
     const chunk = typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
-    if (!this.isOpen || !this.#hasRoom(chunk.length)) return false
-    if (chunk.length > 0) this.#hold(chunk)
+    if (!this.isOpen || !this.#sending.hasRoom(chunk.length)) return false
+    if (chunk.length > 0) this.#sending.hold(chunk)
     return true
   }
 
@@ -166,15 +163,15 @@ export class SocketConnection implements Connection {
   }
 
   get isPaused(): boolean {
-    return this.#pausedBy !== 0
+    return this.#inbox.isPaused
   }
 
   pause(): void {
-    this.#pause(PausedBy.handler)
+    this.#inbox.pause(PausedBy.handler)
   }
 
   resume(): void {
-    this.#resume(PausedBy.handler)
+    this.#inbox.resume(PausedBy.handler)
   }
 
   /** Why it is closing or has closed. */
@@ -192,38 +189,28 @@ export class SocketConnection implements Connection {
     if (!this.isOpen) return
     const { port, callbacks } = this.#context
     port.counters.messagesIn++
-    if (this.#queue?.isBusy === true) {
-      if (this.#queue.add(message)) this.#pause(PausedBy.queue)
-      return
-    }
+    if (this.#inbox.isBusy) return this.#inbox.add(message)
     const promise = callbacks.receive(this, message)
     if (promise !== undefined) void this.#work(promise)
   }
 
   /** What was sent so far leaves in one system call. */
   flush(): void {
-    this.#isScheduled = false
-    const { outbox } = this.#context
-    const { socket } = this
-    if (outbox.reader === this && outbox.used > 0) {
-      this.#sending.write(outbox.take())
-      if (socket.writableLength > 0) outbox.replaceScratch()
-    }
     this.#sending.flush()
     // A client that does not read its answers is not read either: its requests wait in its own send buffer.
-    if (socket.writableNeedDrain && this.isOpen) this.#pause(PausedBy.output)
+    if (this.socket.writableNeedDrain && this.isOpen) this.#inbox.pause(PausedBy.output)
   }
 
   /** The socket has sent everything that it held. */
   onSocketDrain(): void {
-    this.#resume(PausedBy.output)
+    this.#inbox.resume(PausedBy.output)
     if (this.isOpen) this.#context.callbacks.drained(this)
   }
 
   /** The client has sent all that it will send. */
   onPeerEnd(): void {
     this.#hasEnded = true
-    if (this.#queue?.isBusy !== true) this.end('client')
+    if (!this.#inbox.isBusy) this.end('client')
   }
 
   /** Closes in good order: what was sent leaves first. */
@@ -249,7 +236,9 @@ export class SocketConnection implements Connection {
     // Until onClose: a stop waits for it, and for the messages before it.
     port.begin()
     port.released(this.socket, this.#reason ?? 'client')
-    if (this.#queue?.isBusy !== true) this.#closed()
+    // It was to move, and has closed before.
+    if (this.#inbox.goOn()) void this.#work(undefined)
+    if (!this.#inbox.isBusy) this.#closed()
   }
 
   /**
@@ -258,22 +247,21 @@ export class SocketConnection implements Connection {
    */
   rest(): boolean {
     if (!this.isOpen || this.#isClosed) return false
-    this.#queue?.halt()
-    return this.#queue?.isRunning !== true
+    this.#inbox.halt()
+    return !this.#inbox.isRunning
   }
 
   /** Nothing more is read, either. */
   halt(): void {
-    this.#pause(PausedBy.move)
+    this.#inbox.pause(PausedBy.move)
     stopReading(this.socket)
   }
 
   /** It stays: what was held back goes on. */
   goOn(): void {
-    const queue = this.#queue
-    queue?.goOn()
-    if (queue !== null && !queue.isRunning && queue.waiting.length > 0) void this.#work(undefined)
-    this.#resume(PausedBy.move)
+    if (this.#inbox.goOn()) void this.#work(undefined)
+    else if (this.#hasEnded && !this.#inbox.isBusy) this.end('client')
+    this.#inbox.resume(PausedBy.move)
   }
 
   /** What another worker needs to go on. All that was sent is in it or with the kernel. */
@@ -290,9 +278,9 @@ export class SocketConnection implements Connection {
       data: this.#data,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut - unsent.length,
-      isPaused: (this.#pausedBy & PausedBy.handler) !== 0,
+      isPaused: this.#inbox.isPausedBy(PausedBy.handler),
       hasEnded: this.#hasEnded,
-      waiting: this.#queue?.waiting ?? [],
+      waiting: this.#inbox.waiting,
       unsent,
     }
   }
@@ -311,11 +299,10 @@ export class SocketConnection implements Connection {
   takeOver({ unsent, waiting }: ConnectionState, replay: () => void): void {
     if (unsent.length > 0) this.#sending.write(unsent)
     replay()
-    if (this.socket.writableNeedDrain) this.#pause(PausedBy.output)
+    if (this.socket.writableNeedDrain) this.#inbox.pause(PausedBy.output)
     const promise = this.#context.callbacks.handedOver(this)
     if (promise === undefined && waiting.length === 0) return
-    this.#queue ??= new MessageQueue()
-    for (const message of waiting) if (this.#queue.add(typeof message === 'string' ? message : Buffer.from(message))) this.#pause(PausedBy.queue)
+    for (const message of waiting) this.#inbox.add(typeof message === 'string' ? message : Buffer.from(message))
     void this.#work(promise)
   }
 
@@ -334,39 +321,10 @@ export class SocketConnection implements Connection {
     connections.remove(this)
   }
 
-  #hasRoom(bytes: number): boolean {
-    const { limits, counters } = this.#context.port
-    if (this.bufferedBytes + bytes <= limits.sendBuffer) return true
-    counters.dropped++
-    if (limits.onOverflow === 'close') this.abort('overflow')
-    return false
-  }
-
-  #hold(chunk: Uint8Array): void {
-    this.#sending.push(chunk)
-    const { outbox } = this.#context
-    // The one that is being read is flushed when its read is done.
-    if (this.#isScheduled || outbox.reader === this) return
-    this.#isScheduled = true
-    outbox.schedule(this)
-  }
-
   async #work(promise: Promise<void> | undefined): Promise<void> {
-    this.#queue ??= new MessageQueue()
-    const isDone = await this.#queue.work(promise, this, this.#context.callbacks, () => this.#resume(PausedBy.queue))
+    const isDone = await this.#inbox.work(promise)
     if (!isDone && !this.#isClosed) return
     if (this.#hasEnded) this.end('client')
     if (this.#isClosed) this.#closed()
-  }
-
-  #pause(by: number): void {
-    if (this.#pausedBy === 0) this.link.pause()
-    this.#pausedBy |= by
-  }
-
-  #resume(by: number): void {
-    if ((this.#pausedBy & by) === 0) return
-    this.#pausedBy &= ~by
-    if (this.#pausedBy === 0) this.link.resume()
   }
 }

@@ -1,45 +1,75 @@
-import type { Socket } from 'node:net'
+import type { SocketConnection } from './connection.ts'
+import type { ConnectionContext } from './connection-context.ts'
 import { unsentBytes } from './node-internals.ts'
 import { SCRATCH_BYTES } from './outbox.ts'
 
 /** What was sent to a connection and has not left: what waits for the end of the turn, and what the kernel has not taken. */
 export class SendQueue {
-  /** Bytes that wait for the end of the turn. */
-  bytes = 0
-  readonly #socket: Socket
+  readonly #connection: SocketConnection
+  readonly #context: ConnectionContext
+  // What waits beyond the outbox's scratch buffer.
   #first: Uint8Array | null = null
   #more: Uint8Array[] | null = null
+  #bytes = 0
+  #isScheduled = false
   // The last that was written, as long as the socket holds some of it: a hand-over takes it along.
   #written: Uint8Array[] | null = null
   #writtenBytes = 0
 
-  constructor(socket: Socket) {
-    this.#socket = socket
+  constructor(connection: SocketConnection, context: ConnectionContext) {
+    this.#connection = connection
+    this.#context = context
   }
 
   get isEmpty(): boolean {
     return this.#first === null
   }
 
-  /** It leaves with the next `flush`. */
-  push(chunk: Uint8Array): void {
-    this.bytes += chunk.byteLength
+  /** Bytes that have not left this process. */
+  get buffered(): number {
+    const { outbox } = this.#context
+    return this.#bytes + this.#connection.socket.writableLength + (outbox.reader === this.#connection ? outbox.used : 0)
+  }
+
+  /** Whether so many bytes more may wait. What happens if not is up to the port's limits. */
+  hasRoom(bytes: number): boolean {
+    const { limits, counters } = this.#context.port
+    if (this.buffered + bytes <= limits.sendBuffer) return true
+    counters.dropped++
+    if (limits.onOverflow === 'close') this.#connection.abort('overflow')
+    return false
+  }
+
+  /** It leaves with all else at the end of the turn. */
+  hold(chunk: Uint8Array): void {
+    this.#bytes += chunk.byteLength
     if (this.#first === null) this.#first = chunk
     else if (this.#more === null) this.#more = [chunk]
     else this.#more.push(chunk)
+    const { outbox } = this.#context
+    // The one that is being read is flushed when its read is done.
+    if (this.#isScheduled || outbox.reader === this.#connection) return
+    this.#isScheduled = true
+    outbox.schedule(this.#connection)
   }
 
   /** What waits leaves in one system call. */
   flush(): void {
+    this.#isScheduled = false
+    const { outbox } = this.#context
+    const { socket } = this.#connection
+    if (outbox.reader === this.#connection && outbox.used > 0) {
+      this.write(outbox.take())
+      if (socket.writableLength > 0) outbox.replaceScratch()
+    }
     const first = this.#first
     if (first === null) return
     const more = this.#more
-    const { bytes } = this
+    const bytes = this.#bytes
     this.clear()
     if (more === null) this.write(first)
     else if (bytes <= SCRATCH_BYTES) this.write(Buffer.concat([first, ...more], bytes))
     else {
-      const socket = this.#socket
       socket.cork()
       this.write(first)
       for (const chunk of more) this.write(chunk)
@@ -49,7 +79,7 @@ export class SendQueue {
 
   /** Past what waits. */
   write(bytes: Uint8Array): void {
-    const socket = this.#socket
+    const { socket } = this.#connection
     socket.write(bytes)
     if (socket.writableLength > 0 || this.#written !== null) this.#keep(bytes, socket.writableLength)
   }
@@ -57,12 +87,12 @@ export class SendQueue {
   clear(): void {
     this.#first = null
     this.#more = null
-    this.bytes = 0
+    this.#bytes = 0
   }
 
   /** What the kernel has not taken of all that was written. */
   unsent(): Uint8Array {
-    const length = unsentBytes(this.#socket)
+    const length = unsentBytes(this.#connection.socket)
     if (length === 0 || this.#written === null) return EMPTY
     const all = Buffer.concat(this.#written, this.#writtenBytes)
     return all.subarray(all.length - length)

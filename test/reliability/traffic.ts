@@ -98,10 +98,6 @@ export class Traffic {
   async #repeat(work: () => Promise<void>): Promise<void> {
     while (!this.#isStopping && this.wrong.length < 20) await work()
   }
-
-  async #untilStopped(): Promise<void> {
-    while (!this.#isStopping) await pause(20)
-  }
 }
 
 /** A member of the group that echoes. */
