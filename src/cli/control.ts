@@ -7,6 +7,8 @@ import { explain } from './network-error.ts'
 
 // A master answers at once; one that does not for this long is stuck.
 const ANSWER_WAIT_MS = 10_000
+// New workers start, and connections move.
+const RELOAD_WAIT_MS = 300_000
 
 /** The running daemon of a `runtimeDir`, asked over its control socket. */
 export class Control {
@@ -21,6 +23,30 @@ export class Control {
     return JSON.parse(await this.#ask('GET', '/api/status')) as DaemonStatus
   }
 
+  /** Whether every port of every worker listens. @throws NotRunningError */
+  async isReady(): Promise<boolean> {
+    try {
+      await this.#ask('GET', '/readyz')
+      return true
+    } catch (error) {
+      if (error instanceof NotRunningError) throw error
+      return false
+    }
+  }
+
+  /**
+   * Returns when the reload is done.
+   * @throws NotRunningError, VerbError that says why the old code goes on
+   */
+  async reload(): Promise<void> {
+    await this.#ask('POST', '/api/reload', RELOAD_WAIT_MS)
+  }
+
+  /** Returns the path of the snapshot. @throws NotRunningError, VerbError */
+  async heap(slot: number): Promise<string> {
+    return (JSON.parse(await this.#ask('POST', `/api/heap?slot=${slot}`, RELOAD_WAIT_MS)) as { file: string }).file
+  }
+
   /**
    * Tells the daemon to stop; it does so after this has returned.
    * @throws NotRunningError, VerbError
@@ -29,20 +55,22 @@ export class Control {
     await this.#ask('POST', '/api/stop')
   }
 
-  #ask(method: string, path: string): Promise<string> {
+  #ask(method: string, path: string, waitMs: number = ANSWER_WAIT_MS): Promise<string> {
     const socketPath = join(this.#runtimeDir, 'polyport.sock')
     return new Promise((resolve, reject) => {
-      const asked = request({ socketPath, method, path, timeout: ANSWER_WAIT_MS }, async (response) => {
+      const asked = request({ socketPath, method, path, timeout: waitMs }, async (response) => {
         try {
           let body = ''
           for await (const chunk of response.setEncoding('utf8')) body += chunk
           if ((response.statusCode ?? 500) < 300) resolve(body)
+          // What could not be done, in the daemon's own words.
+          else if (response.statusCode === 422) reject(new VerbError(body.trim()))
           else reject(new VerbError(`The daemon answers ${response.statusCode} to ${path}: ${body.trim()}`))
         } catch (error) {
           reject(error)
         }
       })
-      asked.on('timeout', () => asked.destroy(new Error(`no answer for ${ANSWER_WAIT_MS / 1000} s`)))
+      asked.on('timeout', () => asked.destroy(new Error(`no answer for ${waitMs / 1000} s`)))
       asked.on('error', (error: NodeJS.ErrnoException) => reject(isAbsence(error) ? this.#notRunning() : refusal(socketPath, error)))
       asked.end()
     })

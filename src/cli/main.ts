@@ -52,16 +52,31 @@ function addDaemonVerbs(parser: Argv): void {
       'start',
       'Run the daemon in the foreground; Ctrl-C or SIGTERM stops it',
       (command) =>
-        configOptions(command)
-          .option('ignore', {
-            alias: 'i',
-            type: 'boolean',
-            default: false,
-            describe: 'Ignore a stale pid file. One never hinders a start, so this changes nothing',
-          })
-          .option('app-version', { alias: 'x', type: 'string', requiresArg: true, describe: 'Your version, shown in status and metrics' })
-          .example('$0 start -c config.json -x 1.10', 'serve, and show 1.10 as the application’s version'),
+        startOptions(command)
+          .example('$0 start -c config.json -x 1.10', 'serve, and show 1.10 as the application’s version')
+          .example('$0 start --watch', 'reload whenever a file is saved'),
       (options) => run(async () => (await import('./start.ts')).start(options), { isDaemon: true }),
+    )
+    .command(
+      'restart',
+      'Stop the daemon if it runs, and start it',
+      (command) => startOptions(command).example('$0 restart -d', 'for what a reload cannot change'),
+      (options) => run(async () => (await import('./restart.ts')).restart(options), { isDaemon: true }),
+    )
+    .command(
+      'reload',
+      'Put new code and a new config to work without closing a connection',
+      (command) => configOptions(command).example('$0 reload', 'exit code 1, and the old code goes on, when the new code cannot start'),
+      (options) => run(async () => (await import('./reload.ts')).reload(options)),
+    )
+    .command(
+      'heap <slot>',
+      'Have a worker write a heap snapshot into runtimeDir',
+      (command) =>
+        configOptions(command)
+          .positional('slot', { type: 'number', demandOption: true, describe: 'The number of the worker' })
+          .example('$0 heap 0', 'a file for the memory tab of Chrome’s developer tools'),
+      (options) => run(async () => (await import('./heap.ts')).heap(options)),
     )
     .command(
       'stop',
@@ -119,6 +134,16 @@ function addOtherVerbs(parser: Argv): void {
       (command) => command.example('$0 schema > config.schema.json', 'for an editor, named by "$schema" in the config'),
       () => run(async () => (await import('./schema.ts')).schema()),
     )
+}
+
+function startOptions(
+  command: Argv,
+): Argv<{ config: string; env: string | undefined; ignore: boolean; appVersion: string | undefined; daemon: boolean; watch: boolean }> {
+  return configOptions(command)
+    .option('ignore', { alias: 'i', type: 'boolean', default: false, describe: 'Ignore a stale pid file. One never hinders a start, so this changes nothing' })
+    .option('app-version', { alias: 'x', type: 'string', requiresArg: true, describe: 'Your version, shown in status and metrics' })
+    .option('daemon', { alias: 'd', type: 'boolean', default: false, describe: 'Run in the background; returns when every port listens' })
+    .option('watch', { type: 'boolean', default: false, describe: 'Reload when a file is saved' }) as never
 }
 
 function configOptions(command: Argv): Argv<{ config: string; env: string | undefined }> {

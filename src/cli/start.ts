@@ -1,8 +1,28 @@
+import type { Config } from '../config/schema.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
 
-/** `polyport start`: runs the daemon in the foreground until it is stopped. */
-export async function start(options: ConfigOptions & { readonly appVersion: string | undefined }): Promise<number> {
-  const config = await loadNamedConfig(options)
+export interface StartOptions extends ConfigOptions {
+  readonly appVersion: string | undefined
+  readonly daemon: boolean
+  readonly watch: boolean
+}
+
+/** `polyport start`: runs the daemon until it is stopped; with `-d` in the background, and returns when it is ready. */
+export async function start(options: StartOptions): Promise<number> {
+  const config = await read(options)
+  if (options.daemon) {
+    const { startInBackground } = await import('./start-background.ts')
+    return startInBackground(config, argsOf(options, config))
+  }
   const { runDaemon } = await import('../master/run-daemon.ts')
-  return runDaemon(config, { appVersion: options.appVersion, readConfig: () => loadNamedConfig(options) })
+  return runDaemon(config, { appVersion: options.appVersion, readConfig: () => read(options) })
+}
+
+async function read(options: StartOptions): Promise<Config> {
+  const config = await loadNamedConfig(options)
+  return options.watch ? { ...config, watch: { ...config.watch, enabled: true } } : config
+}
+
+function argsOf({ env, appVersion, watch }: StartOptions, config: Config): string[] {
+  return ['-c', config.file, ...(env === undefined ? [] : ['-e', env]), ...(appVersion === undefined ? [] : ['-x', appVersion]), ...(watch ? ['--watch'] : [])]
 }

@@ -161,6 +161,21 @@ const admin = z.strictObject({
   token: z.string().min(16).optional().describe('Asked for as `Authorization: Bearer …`. Needed to listen on more than loopback.'),
 })
 
+const watch = z
+  .strictObject({
+    enabled: z.boolean().default(false).describe('Reload when a file is saved. `polyport start --watch` does, too.'),
+    paths: z.array(z.string().min(1)).min(1).default(['.']).describe('Files and folders, relative to the config file.'),
+    ignore: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(
+        'Files and folders below them that do not count, relative to the config file. node_modules, names that begin with a dot, static folders, `runtimeDir` and `dataDir` never do.',
+      ),
+    debounceMs: z.int().min(0).max(60_000).default(100).describe('How long to wait for further files after one was saved, in milliseconds.'),
+  })
+  .prefault({})
+  .describe('Reload on save, for development.')
+
 export const ConfigSchema = z.strictObject({
   $schema: z.string().optional().describe('`./config.schema.json` makes editors complete and check the file. Not read.'),
   name: name.default('polyport').describe('Shown in process titles, logs and status.'),
@@ -211,6 +226,7 @@ export const ConfigSchema = z.strictObject({
     .prefault({})
     .describe('What is logged, and how.'),
   admin: admin.optional().describe('The admin port: /metrics, /healthz, /readyz and /api/status. Closed when absent.'),
+  watch,
   ports: z.array(port).min(1).describe('The ports.'),
   tables: z.record(name, table).default({}).describe('Shared tables, by name.'),
 })
@@ -225,6 +241,7 @@ export type FramingConfig = z.output<typeof framing>
 export type LimitsConfig = z.output<typeof limits>
 export type ColumnConfig = z.output<typeof column>
 export type TableConfig = z.output<typeof table>
+export type WatchConfig = z.output<typeof watch>
 export type AdminConfig = z.output<typeof admin>
 export type WebSocketPathConfig = z.output<typeof websocketPath>
 export type Protocol = ParsedPort['protocol']

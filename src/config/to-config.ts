@@ -17,6 +17,7 @@ export function toConfig(parsed: Parsed, file: string, dir: string): Config {
     workers: parsed.workers === 'auto' ? availableParallelism() : parsed.workers,
     runtimeDir: resolve(dir, parsed.runtimeDir),
     dataDir: resolve(dir, parsed.dataDir),
+    watch: { ...parsed.watch, paths: parsed.watch.paths.map((path) => resolve(dir, path)), ignore: parsed.watch.ignore.map((path) => resolve(dir, path)) },
     ...(parsed.admin !== undefined && { admin: withSocket(parsed.admin, dir) }),
     ports: parsed.ports.filter(({ enabled }) => enabled).map((port) => toPort(port, dir)),
     portIndexes: parsed.ports.flatMap(({ enabled }, index) => (enabled ? [index] : [])),

@@ -12,7 +12,7 @@ export type WriteSync = (fd: number, bytes: Uint8Array, offset: number) => numbe
  * end the daemon. Lines that a full or closed descriptor does not take are dropped and counted.
  */
 export class LineWriter {
-  readonly #fd: number
+  #fd: number
   readonly #write: WriteSync
   #dropped = 0
   #told = 0
@@ -24,6 +24,14 @@ export class LineWriter {
   constructor(fd: number, write: WriteSync = writeSync) {
     this.#fd = fd
     this.#write = write
+  }
+
+  /** Writes to another descriptor from now on; what waits for the old one goes there, too. Returns the old one. */
+  redirect(fd: number): number {
+    const old = this.#fd
+    this.#fd = fd
+    this.flush()
+    return old
   }
 
   /** Lines lost so far. */

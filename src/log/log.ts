@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { type LoggerOptions, pino } from 'pino'
 import type { Logger } from '../contracts/logger.ts'
@@ -18,6 +19,8 @@ export interface LogOptions {
 }
 
 const STDOUT = 1
+// Others have no business in it.
+const LOG_MODE = 0o640
 // One for the process: the rest of a line that was cut has to leave before any other line does.
 let stdout: LineWriter | undefined
 
@@ -62,9 +65,20 @@ function isPretty(format: LogOptions['format']): boolean {
   return format === 'pretty' || (format === 'auto' && isatty(STDOUT))
 }
 
+/** Where a daemon in the background logs: set by `start -d`, and inherited by all of its processes. */
+export const LOG_FILE_VARIABLE = 'POLYPORT_LOG_FILE'
+
+/** Opens the log file of a daemon in the background anew: it has been moved away (logrotate). Nothing happens when it logs to stdout. */
+export function reopenLog(): void {
+  const file = process.env[LOG_FILE_VARIABLE]
+  if (file === undefined || stdout === undefined) return
+  closeSync(stdout.redirect(openSync(file, 'a', LOG_MODE)))
+}
+
 function stdoutWriter(): LineWriter {
   if (stdout === undefined) {
-    const writer = new LineWriter(STDOUT)
+    const file = process.env[LOG_FILE_VARIABLE]
+    const writer = new LineWriter(file === undefined ? STDOUT : openSync(file, 'a', LOG_MODE))
     process.once('exit', () => writer.flush())
     stdout = writer
   }

@@ -18,7 +18,9 @@ import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
 import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
 import { unchangeable } from './reload-rules.ts'
+import { ServiceNotify } from './service-notify.ts'
 import type { Slot } from './slot.ts'
+import { Watch } from './watch.ts'
 import { Watchdog } from './watchdog.ts'
 import type { WorkerChild } from './worker-child.ts'
 import { Workers } from './workers.ts'
@@ -41,6 +43,8 @@ export class Master {
   readonly #book: MetricsBook
   readonly #reloads = { done: 0, failed: 0, seconds: 0 }
   readonly #heaps: HeapSnapshots
+  readonly #service: ServiceNotify
+  readonly #watch: Watch
   #state: DaemonStatus['state'] = 'starting'
   #store: Store | undefined
   #registry: Registry | undefined
@@ -63,6 +67,8 @@ export class Master {
     this.#pidFile = new PidFile(parts.config.runtimeDir)
     this.#book = new MetricsBook(parts.config.ports)
     this.#overview = new Overview({ ...parts, book: this.#book })
+    this.#service = new ServiceNotify(parts.log)
+    this.#watch = new Watch({ log: parts.log, reload: () => this.reload() })
     this.#heaps = new HeapSnapshots({ dir: parts.config.runtimeDir, child: (slot) => this.#workers?.slots[slot]?.current })
   }
 
@@ -89,6 +95,8 @@ export class Master {
       throw error
     }
     this.#state = 'ready'
+    this.#service.ready()
+    await this.#watch.follow(this.#config)
   }
 
   /** Resolves with the exit code when the daemon has ended. */
@@ -105,7 +113,8 @@ export class Master {
    */
   reload(): Promise<void> {
     const start = performance.now()
-    const done = this.#inTurn(() => this.#reload())
+    this.#service.reloading()
+    const done = this.#inTurn(() => this.#reload()).finally(() => this.#service.ready())
     return done.then(
       () => {
         this.#reloads.done++
@@ -125,9 +134,11 @@ export class Master {
     if (this.#state === 'stopping') return
     this.#state = 'stopping'
     this.#log.info('Stopping')
+    const said = this.#service.stopping()
     this.#dealer?.close()
     this.#balance?.close()
     await this.#workers?.stop(this.#config.maxWaitSeconds)
+    await said
     await this.#close()
     this.#log.info('Stopped')
     this.#onEnd?.(0)
@@ -193,6 +204,7 @@ export class Master {
     this.#config = config
     this.#overview.config = config
     this.#log.level = config.log.level
+    void this.#watch.follow(config)
     for (const slot of this.#workers?.slots ?? []) this.#balance?.lost(slot)
     this.#deal(sockets.next)
     sockets.keep()
@@ -314,6 +326,7 @@ export class Master {
 
   async #close(): Promise<void> {
     this.#watchdog?.stop()
+    await this.#watch.stop()
     this.#sockets.close()
     await this.#admin?.stop()
     await this.#control?.stop()

@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts'
-import { createLog } from '../log/log.ts'
+import { createLog, reopenLog } from '../log/log.ts'
 import { Master } from './master.ts'
 import { startupTable } from './startup-table.ts'
 
@@ -25,8 +25,15 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   let interrupts = 0
   const onSignal = (): void => void (++interrupts === 1 ? master.stop() : master.abort())
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
-  // A reload that fails is logged and counted there.
-  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => void master.reload().catch(() => {}))
+  const onReload = (): void => {
+    // The log may have been moved away: new workers open it by themselves.
+    reopenLog()
+    // A reload that fails is logged and counted there.
+    master.reload().catch(() => {})
+  }
+  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, onReload)
+  // There are none yet; without a listener the signal would end the daemon.
+  process.on('SIGUSR2', () => log.info('SIGUSR2 replaces task workers: this daemon has none'))
   await master.start()
   if (config.log.format !== 'json') announce(startupTable(config, master.addresses, master.adminAddress))
   log.info({ ports: config.ports.length, workers: config.workers }, 'Ready')

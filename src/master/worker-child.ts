@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,6 +8,7 @@ import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { BindError, ConfigError } from '../errors.ts'
 import type { BusPeer, ToMaster, ToWorker } from '../ipc/messages.ts'
+import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
 
@@ -67,7 +69,11 @@ export class WorkerChild {
     this.config = config
     this.#log = log
     this.#bus = join(store, `bus-${owner}.sock`)
-    this.#child = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [...process.execArgv, ...V8_FLAGS] })
+    // In the background: the file that has this name now, not the one that was moved away.
+    const logFile = process.env[LOG_FILE_VARIABLE]
+    const out = logFile === undefined ? 'inherit' : openSync(logFile, 'a')
+    this.#child = fork(PROGRAM, { stdio: ['ignore', out, out, 'ipc'], execArgv: [...process.execArgv, ...V8_FLAGS] })
+    if (typeof out === 'number') closeSync(out)
     this.#child.on('error', (error) => log.error({ err: error, worker: slot }, 'Worker process failed'))
     this.#child.on('message', (message: ToMaster, handle: unknown) => {
       this.#receive(message)

@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../config/schema.ts'
+import { NotRunningError } from '../errors.ts'
+import { LOG_FILE_VARIABLE } from '../log/log.ts'
+import { Control } from './control.ts'
+import { EXIT, say } from './exit-code.ts'
+
+const LOOK_EVERY_MS = 50
+
+/** `polyport start -d`: returns when every port listens, or with the error of the daemon that could not start. */
+export async function startInBackground(config: Config, args: readonly string[]): Promise<number> {
+  mkdirSync(config.runtimeDir, { recursive: true })
+  const logFile = join(config.runtimeDir, 'polyport.log')
+  const log = openSync(logFile, 'a', 0o640)
+  const before = statSync(logFile).size
+  const program = [...process.execArgv, resolve(process.argv[1] ?? ''), 'start', ...args]
+  const child = spawn(process.execPath, program, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, [LOG_FILE_VARIABLE]: logFile } })
+  closeSync(log)
+  const ended = new Promise<number | null>((resolveCode) => child.once('exit', resolveCode))
+  const code = await Promise.race([ended.then((value) => value ?? EXIT.failed), untilReady(new Control(config.runtimeDir), child.pid)])
+  if (code !== undefined) {
+    process.stderr.write(readFileSync(logFile, 'utf8').slice(before))
+    return say(`${config.name} has not started; ${logFile} holds what it said`, code)
+  }
+  child.unref()
+  process.stdout.write(`${config.name} runs as process ${child.pid}, and logs to ${logFile}\n`)
+  return EXIT.done
+}
+
+async function untilReady(control: Control, pid: number | undefined): Promise<undefined> {
+  for (;;) {
+    if (await isReady(control, pid)) return undefined
+    await sleep(LOOK_EVERY_MS)
+  }
+}
+
+/** Another daemon may be there already: then ours ends by itself, with the reason. */
+async function isReady(control: Control, pid: number | undefined): Promise<boolean> {
+  try {
+    return (await control.isReady()) && (await control.status()).pid === pid
+  } catch (error) {
+    if (error instanceof NotRunningError) return false
+    throw error
+  }
+}
