@@ -58,6 +58,8 @@ export class Master {
   #admin: AdminServer | undefined
   /** Workers are replaced one time after the other. Never rejects. */
   #replacing: Promise<unknown> = Promise.resolve()
+  /** A reload that waits for its turn. */
+  #nextReload: Promise<void> | undefined
   #onEnd: ((code: number) => void) | undefined
 
   constructor(parts: MasterParts) {
@@ -107,26 +109,33 @@ export class Master {
   }
 
   /**
-   * Puts new code and a new config to work, and disconnects nobody. A second reload waits for the first. Resolves when every connection that
-   * can move has moved.
+   * Puts new code and a new config to work, and disconnects nobody. A second reload waits for the first, and a third that is asked for
+   * meanwhile is the same as the second. Resolves when every connection that can move has moved.
    * @throws ConfigError, BindError, ReloadError: the old code goes on with every connection
    */
   reload(): Promise<void> {
+    this.#nextReload ??= this.#inTurn(() => {
+      this.#nextReload = undefined
+      return this.#countedReload()
+    })
+    return this.#nextReload
+  }
+
+  async #countedReload(): Promise<void> {
     const start = performance.now()
     this.#service.reloading()
-    const done = this.#inTurn(() => this.#reload()).finally(() => this.#service.ready())
-    return done.then(
-      () => {
-        this.#reloads.done++
-        this.#reloads.seconds = (performance.now() - start) / 1000
-        this.#log.info({ seconds: this.#reloads.seconds, ports: this.#config.ports.length, workers: this.#config.workers }, 'Reloaded')
-      },
-      (error: unknown) => {
-        this.#reloads.failed++
-        this.#log.error({ err: error }, 'Reload failed: the old code goes on')
-        throw error
-      },
-    )
+    try {
+      await this.#reload()
+    } catch (error) {
+      this.#reloads.failed++
+      this.#log.error({ err: error }, 'Reload failed: the old code goes on')
+      throw error
+    } finally {
+      this.#service.ready()
+    }
+    this.#reloads.done++
+    this.#reloads.seconds = (performance.now() - start) / 1000
+    this.#log.info({ seconds: this.#reloads.seconds, ports: this.#config.ports.length, workers: this.#config.workers }, 'Reloaded')
   }
 
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */

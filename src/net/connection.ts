@@ -4,7 +4,7 @@ import type { Connection, Message } from '../contracts/connection.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
 import { Inbox } from './inbox.ts'
-import { stopReading } from './node-internals.ts'
+import { startReading, stopReading } from './node-internals.ts'
 import { SCRATCH_BYTES } from './outbox.ts'
 import { PausedBy } from './paused-by.ts'
 import { SendQueue } from './send-queue.ts'
@@ -262,6 +262,7 @@ export class SocketConnection implements Connection {
     if (this.#inbox.goOn()) void this.#work(undefined)
     else if (this.#hasEnded && !this.#inbox.isBusy) this.end('client')
     this.#inbox.resume(PausedBy.move)
+    if (!this.#inbox.isPaused) startReading(this.socket)
   }
 
   /** What another worker needs to go on. All that was sent is in it or with the kernel. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { HttpRequests } from './http-requests.ts'
 import type { Arrival, Listener } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
-import { idleSockets, measuredResponseClass, type StreamHandle, socketFromHandle, stopReading, streamHandleOf } from './node-internals.ts'
+import { idleSockets, measuredResponseClass, type StreamHandle, socketFromHandle, startReading, stopReading, streamHandleOf } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
@@ -70,7 +70,10 @@ export class HttpListener implements Listener {
           socket.pause()
           stopReading(socket)
         },
-        goOn: () => void socket.resume(),
+        goOn: () => {
+          socket.resume()
+          startReading(socket)
+        },
         // node:http may have begun to read again by itself: then a request has come, and is answered here.
         state: () => (socket.destroyed || socket.bytesRead !== bytesRead ? undefined : { kind: 'http' }),
         letGo: () => {

@@ -24,6 +24,7 @@ export interface StreamHandle {
   unref(): void
   /** Whether the socket on top believes that it is being read. */
   reading: boolean
+  readStart(): number
   readStop(): number
   /** Bytes that it was given, and those of them that the kernel has not taken yet. */
   readonly bytesWritten: number
@@ -98,7 +99,15 @@ export function streamHandleOf(socket: net.Socket): StreamHandle | undefined {
   return (socket as unknown as { _handle: StreamHandle | null })._handle ?? undefined
 }
 
-/** Reads no more, from now on: `pause()` alone lets one more read through. What `socket.resume()` undoes, if it was paused before. */
+/** Undoes `stopReading`. `resume()` alone does not: the stream believes that a read is still under way. */
+export function startReading(socket: net.Socket): void {
+  const handle = streamHandleOf(socket)
+  if (handle === undefined || handle.reading) return
+  handle.reading = true
+  handle.readStart()
+}
+
+/** Reads no more, from now on: `pause()` alone lets one more read through. */
 export function stopReading(socket: net.Socket): void {
   const handle = streamHandleOf(socket)
   if (handle === undefined) return
