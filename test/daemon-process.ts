@@ -85,6 +85,17 @@ export class DaemonProcess {
     return daemon
   }
 
+  /** Starts once more in the folder of one that has ended. */
+  static async again(t: TestContext, dir: string): Promise<DaemonProcess> {
+    const daemon = new DaemonProcess(dir, {})
+    t.after(() => {
+      daemon.child.kill('SIGKILL')
+      return daemon.exited
+    })
+    await Promise.race([daemon.line(/"msg":"Ready"/), daemon.exited.then((code) => assert.fail(`The daemon ended with ${code}:\n${daemon.lines.join('\n')}`))])
+    return daemon
+  }
+
   get pid(): number {
     assert.ok(this.child.pid)
     return this.child.pid
@@ -198,6 +209,10 @@ export class Client {
     this.#waiters = this.#waiters.filter((waiter) => !done.includes(waiter))
     for (const { resolve } of done) resolve()
   }
+}
+
+export function closeAll(clients: readonly Client[]): void {
+  for (const { socket } of clients) socket.destroy()
 }
 
 /** The processes whose parent is `pid`. */

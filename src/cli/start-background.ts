@@ -20,7 +20,12 @@ export async function startInBackground(config: Config, args: readonly string[])
   const child = spawn(process.execPath, program, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, [LOG_FILE_VARIABLE]: logFile } })
   closeSync(log)
   const ended = new Promise<number | null>((resolveCode) => child.once('exit', resolveCode))
-  const code = await Promise.race([ended.then((value) => value ?? EXIT.failed), untilReady(new Control(config.runtimeDir), child.pid)])
+  const control = new Control(config.runtimeDir)
+  let code: number | undefined
+  void ended.then((value) => {
+    code = value ?? EXIT.failed
+  })
+  while (code === undefined && !(await isReady(control, child.pid))) await sleep(LOOK_EVERY_MS)
   if (code !== undefined) {
     process.stderr.write(readFileSync(logFile, 'utf8').slice(before))
     return say(`${config.name} has not started; ${logFile} holds what it said`, code)
@@ -28,13 +33,6 @@ export async function startInBackground(config: Config, args: readonly string[])
   child.unref()
   process.stdout.write(`${config.name} runs as process ${child.pid}, and logs to ${logFile}\n`)
   return EXIT.done
-}
-
-async function untilReady(control: Control, pid: number | undefined): Promise<undefined> {
-  for (;;) {
-    if (await isReady(control, pid)) return undefined
-    await sleep(LOOK_EVERY_MS)
-  }
 }
 
 /** Another daemon may be there already: then ours ends by itself, with the reason. */

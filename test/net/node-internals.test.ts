@@ -3,18 +3,22 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import {
   acceptOn,
   bindStream,
   boundPort,
+  idleSockets,
   type MeasuredResponse,
   measuredResponseClass,
   peerOf,
   receiveOn,
   type StreamHandle,
   socketFromHandle,
+  startReading,
+  stopReading,
   stopReceiving,
+  unsentBytes,
 } from '../../src/net/node-internals.ts'
 
 /*
@@ -23,6 +27,8 @@ import {
  * - handle.onconnection(status, client), handle.listen(backlog), handle.getsockname(out), handle.getpeername(out), handle.close()
  * - new net.Socket({ handle, onread }), with the socket as `this` of onread's callback, and pause()/resume()/read(0) on it
  * - the "state symbol" of a dgram.Socket and its handle.recvStop(); socket.bind(handle)
+ * - socket._handle: bytesWritten, writeQueueSize, reading, readStart(), readStop()
+ * - the "http.server.connections" symbol of an http.Server and idle() of its value; socket._httpMessage
  * - ServerResponse#detachSocket, called once when a response has left; createServer({ ServerResponse })
  */
 
@@ -138,4 +144,85 @@ test('a measured response tells once when it has left', async (t) => {
     await once(response, 'close')
   }
   assert.deepEqual(left, [204, 204])
+})
+
+/** Two ends of a connection. */
+async function connected(t: TestContext): Promise<[net.Socket, net.Socket]> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
+  const [socket] = (await once(server, 'connection')) as [net.Socket]
+  t.after(() => {
+    client.destroy()
+    socket.destroy()
+    server.close()
+  })
+  return [socket, client]
+}
+
+test('unsentBytes() is what the kernel has not taken: what the other end gets, and no more', async (t) => {
+  const [socket, client] = await connected(t)
+  client.pause()
+  let written = 0
+  for (let i = 0; i < 200; i++) {
+    socket.write(Buffer.alloc(100_000, i))
+    written += 100_000
+  }
+  const unsent = unsentBytes(socket)
+  assert.ok(unsent > 0 && unsent < written, `${unsent} of ${written}`)
+  // What is left unsent goes with the socket: what arrives is the rest.
+  let received = 0
+  client.on('data', (chunk: Buffer) => {
+    received += chunk.length
+  })
+  socket.destroy()
+  client.resume()
+  await once(client, 'close')
+  assert.equal(received, written - unsent)
+})
+
+test('stopReading() reads nothing more at once, and startReading() goes on', async (t) => {
+  const [socket, client] = await connected(t)
+  let text = ''
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk
+  })
+  client.write('one')
+  while (text !== 'one') await once(socket, 'data')
+  socket.pause()
+  stopReading(socket)
+  client.write('two')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal(socket.bytesRead, 3)
+  socket.resume()
+  startReading(socket)
+  while (!text.endsWith('two')) await once(socket, 'data')
+})
+
+test('idleSockets() are those between two requests and before the first byte', async (t) => {
+  const sockets = new Set<net.Socket>()
+  let answer = (): void => {}
+  const server = http.createServer((_request, response) => {
+    answer = () => response.end('ok')
+  })
+  server.on('connection', (socket) => sockets.add(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
+  t.after(() => {
+    client.destroy()
+    server.close()
+  })
+  await once(server, 'connection')
+  assert.equal(idleSockets(server, sockets).length, 1, 'before the first byte')
+  client.write('GET / HT')
+  while (![...sockets].some(({ bytesRead }) => bytesRead === 8)) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(idleSockets(server, sockets).length, 0, 'in the middle of a head')
+  client.write('TP/1.1\r\nHost: x\r\n\r\n')
+  await once(server, 'request')
+  assert.equal(idleSockets(server, sockets).length, 0, 'while it is answered')
+  answer()
+  await once(client, 'data')
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(idleSockets(server, sockets).length, 1, 'after the answer')
 })

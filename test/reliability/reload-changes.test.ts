@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
-import { Client, childrenOf, DaemonProcess } from '../daemon-process.ts'
+import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
 import { eventually } from './process-figures.ts'
 
 const FILES = {
@@ -129,7 +129,7 @@ test('what old code sends to a connection that has moved arrives', async (t) => 
   const client = await Client.open(await daemon.address('tcp'))
   // Keeps the old worker there.
   const raw = await Client.open(await daemon.address('raw'))
-  t.after(() => [client, raw].forEach(({ socket }) => socket.destroy()))
+  t.after(() => closeAll([client, raw]))
   const [old] = childrenOf(daemon.pid)
   await ask(client, 'hold')
   await reload(daemon)
@@ -170,7 +170,7 @@ test('new options, ports and tables are there after a reload, and removed ports 
 test('more workers, then fewer: connections go to those that are left', async (t) => {
   const daemon = await DaemonProcess.start(t, { workers: 1, ports: [TCP, UDP] }, { files: FILES })
   const clients = await Promise.all(Array.from({ length: 40 }, async () => Client.open(await daemon.address('tcp'))))
-  t.after(() => clients.forEach(({ socket }) => socket.destroy()))
+  t.after(() => closeAll(clients))
   const address = await daemon.address('udp')
   const udp = dgram.createSocket('udp4')
   t.after(() => udp.close())
@@ -240,7 +240,9 @@ test('UDP over 10 reloads: every datagram is answered', async (t) => {
   const daemon = await DaemonProcess.start(t, { workers: 2, ports: [UDP] }, { files: FILES })
   const { host, port } = await daemon.address('udp')
   const sockets = Array.from({ length: 8 }, () => dgram.createSocket('udp4'))
-  t.after(() => sockets.forEach((socket) => socket.close()))
+  t.after(() => {
+    for (const socket of sockets) socket.close()
+  })
   let numAnswered = 0
   let numSent = 0
   let isStopping = false

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { Client, childrenOf, DaemonProcess } from '../daemon-process.ts'
+import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
 import { eventually } from './process-figures.ts'
 
 const ECHO = (version: string): string => `
@@ -123,7 +123,7 @@ test('of two reloads at once the second waits for the first', async (t) => {
 test('20 SIGHUPs in a second: the master lives, and each slot ends with one worker', async (t) => {
   const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: { 'echo.js': ECHO('v1') } })
   const clients = await Promise.all(Array.from({ length: 20 }, async () => Client.open(await daemon.address('tcp'))))
-  t.after(() => clients.forEach(({ socket }) => socket.destroy()))
+  t.after(() => closeAll(clients))
   for (let i = 0; i < 20; i++) {
     daemon.child.kill('SIGHUP')
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -138,7 +138,7 @@ test('20 SIGHUPs in a second: the master lives, and each slot ends with one work
 test('a worker that is killed in the middle of a reload: each slot ends with one good worker, the others lose nothing', async (t) => {
   const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: { 'echo.js': ECHO('v1') } })
   const clients = await Promise.all(Array.from({ length: 60 }, async () => Client.open(await daemon.address('tcp'))))
-  t.after(() => clients.forEach(({ socket }) => socket.destroy()))
+  t.after(() => closeAll(clients))
   for (let round = 0; round < 6; round++) {
     const before = childrenOf(daemon.pid)
     const done = reload(daemon)

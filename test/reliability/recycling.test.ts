@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
+import { eventually, MIB, memoryOf } from './process-figures.ts'
+
+const FILES = {
+  'tcp.js': `
+import { TcpHandler } from 'polyport'
+const hoard = []
+export default class Worker extends TcpHandler {
+  onReceive(connection, message) {
+    const text = message.toString()
+    if (text === 'die') process.exit(9)
+    if (text === 'throw') setImmediate(() => { throw new Error('nobody catches this') })
+    if (text === 'hang') for (;;);
+    if (text === 'hoard') for (let i = 0; i < 20; i++) hoard.push(Buffer.alloc(1024 * 1024, 1))
+    if (text === 'heap') for (const all = []; ;) all.push(new Array(10_000).fill({}))
+    connection.send(process.pid + ' ' + text)
+  }
+  onClose() { this.log.info('onClose') }
+}`,
+}
+const PORTS = [{ name: 'tcp', protocol: 'tcp', port: 0, handler: './tcp.js' }]
+
+/** The process that answers. */
+async function ask(client: Client, text: string): Promise<number> {
+  const before = client.received.length
+  client.write(`${text}\r\n`)
+  await client.until(before + 1)
+  while (!client.text.slice(before).includes('\r\n')) await client.until(client.received.length + 1)
+  return Number.parseInt(client.text.slice(before), 10)
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`)
+}
+
+test('maxRequests replaces a worker, and its clients notice nothing', async (t) => {
+  const daemon = await DaemonProcess.start(t, { maxRequests: 500, ports: PORTS }, { files: FILES })
+  const clients = await Promise.all(Array.from({ length: 10 }, async () => Client.open(await daemon.address('tcp'))))
+  t.after(() => closeAll(clients))
+  const pids = new Set<number>()
+  await eventually('three processes have answered', async () => {
+    for (const client of clients) pids.add(await ask(client, 'x'))
+    return pids.size >= 3
+  })
+  assert.ok(clients.every(({ socket }) => !socket.destroyed))
+  const [worker] = (await daemon.status()).workers
+  assert.equal(worker?.restarts, 0)
+  assert.ok(!daemon.lines.some((line) => line.includes('onClose')))
+})
+
+test('maxMemory replaces a worker that has grown, and its clients notice nothing', async (t) => {
+  const daemon = await DaemonProcess.start(t, { maxMemory: 160 * MIB, ports: PORTS }, { files: FILES })
+  const client = await Client.open(await daemon.address('tcp'))
+  t.after(() => client.socket.destroy())
+  const old = await ask(client, 'x')
+  while (memoryOf(old).rss < 170 * MIB) await ask(client, 'hoard')
+  await eventually('another answers', async () => (await ask(client, 'x')) !== old)
+  assert.ok(!daemon.lines.some((line) => line.includes('onClose')))
+})
+
+test('a worker whose event loop is stuck is killed after stuckSeconds; the others answer meanwhile', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, stuckSeconds: 7, ports: PORTS }, { files: FILES })
+  const clients: Client[] = []
+  t.after(() => closeAll(clients))
+  const pids = new Map<number, Client>()
+  await eventually('both workers have a client', async () => {
+    const client = await Client.open(await daemon.address('tcp'))
+    clients.push(client)
+    pids.set(await ask(client, 'x'), client)
+    return pids.size === 2
+  })
+  const [stuck, other] = [...pids.keys()]
+  assert.ok(stuck && other)
+  const start = performance.now()
+  pids.get(stuck)?.write('hang\r\n')
+  let slowest = 0
+  while (isAlive(stuck)) {
+    const before = performance.now()
+    assert.equal(await ask(pids.get(other) as Client, 'x'), other)
+    slowest = Math.max(slowest, performance.now() - before)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  const seconds = (performance.now() - start) / 1000
+  await eventually('it is back', async () => (await daemon.request('GET', '/readyz')).status === 200)
+  t.diagnostic(`killed after ${seconds.toFixed(1)} s; the other worker answered within ${slowest.toFixed(0)} ms`)
+  assert.ok(seconds >= 6 && seconds < 10, `${seconds} s`)
+  assert.match(daemon.lines.join('\n'), /Worker is stuck/)
+})
+
+test('a crash loop: the delay grows, /readyz says so, and the other worker serves', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, dispatch: 'round-robin', ports: PORTS }, { files: FILES })
+  const where = await daemon.address('tcp')
+  const delays = (): number[] => daemon.lines.filter((line) => line.includes('Worker died')).map((line) => (JSON.parse(line) as { delayMs: number }).delayMs)
+  while (Math.max(0, ...delays()) < 1600) {
+    const client = await Client.open(where)
+    client.write('die\r\n')
+    await client.closed
+  }
+  const { status, body } = await daemon.request('GET', '/readyz')
+
+  t.diagnostic(`delays of both workers: ${delays().join(', ')} ms; ${body.trim()}`)
+  assert.equal(status, 503)
+  assert.match(body, /keeps dying: tried again in 1\.6 s/)
+  assert.ok(delays().length <= 14)
+  assert.match(daemon.lines.find((line) => line.includes('Worker died')) ?? '', /"code":9,"signal":null/)
+  await eventually('it is back', async () => (await daemon.request('GET', '/readyz')).status === 200)
+})
+
+test('an uncaught exception is logged with its stack, and ends one worker alone', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
+  const client = await Client.open(await daemon.address('tcp'))
+  client.write('throw\r\n')
+  await client.closed
+  const line = await daemon.line(/nobody catches this/)
+  assert.match(line, /Uncaught exception/)
+  assert.match(line, /tcp\.js/)
+  await eventually('it is back', async () => (await daemon.request('GET', '/readyz')).status === 200)
+  assert.equal(
+    (await daemon.status()).workers.reduce((sum, { restarts }) => sum + restarts, 0),
+    1,
+  )
+})
+
+test('a worker that runs out of memory dies alone', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES, env: { NODE_OPTIONS: '--max-old-space-size=60' } })
+  const clients = await Promise.all(Array.from({ length: 20 }, async () => Client.open(await daemon.address('tcp'))))
+  t.after(() => closeAll(clients))
+  const [first] = clients
+  assert.ok(first)
+  const pids = await Promise.all(clients.map((client) => ask(client, 'x')))
+  const [dead] = pids
+  first.write('heap\r\n')
+  await first.closed
+  for (const [i, client] of clients.entries()) if (pids[i] !== dead) assert.equal(await ask(client, 'y'), pids[i])
+  await eventually('it is back', async () => (await daemon.request('GET', '/readyz')).status === 200)
+})
+
+test('kill -9 of the master: its workers end within 2 s, and the next start works', async (t) => {
+  const config = { workers: 2, ports: [...PORTS, { name: 'unix', protocol: 'tcp', path: './who.sock', handler: './tcp.js' }] }
+  const daemon = await DaemonProcess.start(t, config, { files: FILES })
+  const workers = childrenOf(daemon.pid)
+  const start = performance.now()
+  daemon.child.kill('SIGKILL')
+  await eventually('the workers have ended', () => !workers.some(isAlive))
+  const took = performance.now() - start
+  assert.ok(took < 2000, `${took} ms`)
+  assert.ok(existsSync(join(daemon.dir, 'run', 'polyport.pid')) && existsSync(join(daemon.dir, 'who.sock')))
+
+  // The number in the pid file is another program's by now.
+  writeFileSync(join(daemon.dir, 'run', 'polyport.pid'), `${process.pid}\n`)
+  const next = await DaemonProcess.again(t, daemon.dir)
+  assert.equal(Number(readFileSync(join(daemon.dir, 'run', 'polyport.pid'), 'utf8')), next.pid)
+  const client = await Client.open({ path: join(daemon.dir, 'who.sock') })
+  assert.ok((await ask(client, 'x')) > 0)
+  client.socket.destroy()
+})
+
+test('stampede: random workers killed every 100 ms for 5 s, with reloads between; afterwards all is answered', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 3, ports: PORTS }, { files: FILES })
+  const where = await daemon.address('tcp')
+  const clients: Client[] = []
+  t.after(() => closeAll(clients))
+  for (let i = 0; i < 50; i++) {
+    if (i % 10 === 0) daemon.child.kill('SIGHUP')
+    const pids = childrenOf(daemon.pid)
+    const victim = pids[Math.floor(Math.random() * pids.length)]
+    if (victim !== undefined) process.kill(victim, 'SIGKILL')
+    clients.push(new Client(where), new Client(where))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  await eventually(
+    'every slot has one worker',
+    async () => (await daemon.request('GET', '/readyz')).status === 200 && childrenOf(daemon.pid).length === 3,
+    60_000,
+  )
+  const fresh = await Promise.all(Array.from({ length: 20 }, () => Client.open(where)))
+  clients.push(...fresh)
+  for (const client of fresh) assert.ok((await ask(client, 'x')) > 0)
+  for (const client of clients) {
+    if (client.socket.destroyed) continue
+    client.write('y\r\n')
+    await Promise.race([client.until(' y\r\n').catch(() => {}), client.closed])
+  }
+  const open = clients.filter(({ socket }) => !socket.destroyed).length
+  await eventually('the registry holds what is open', async () => (await daemon.status()).ports[0]?.connections === open)
+})
