@@ -7,7 +7,6 @@ import type { Tables } from '../contracts/table.ts'
 import { ReloadError } from '../errors.ts'
 import type { ToMaster } from '../ipc/messages.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
-import { clearUnixPath } from '../net/unix-path.ts'
 import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
@@ -15,6 +14,7 @@ import { Balance } from './balance.ts'
 import { Dealer } from './dealer.ts'
 import { HeapSnapshots } from './heap-snapshots.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
+import { giveSocket, openPorts } from './open-ports.ts'
 import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
 import { unchangeable } from './reload-rules.ts'
@@ -172,7 +172,7 @@ export class Master {
     const workers = new Workers({
       store: dir,
       log: this.#log,
-      open: (child) => this.#openOn(child, this.#sockets.all),
+      open: (child) => openPorts(child, this.#sockets.all, this.#dealer !== undefined),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
       onReady: (slot, child) => this.#back(slot, child),
       onExit: (slot, child) => this.#exited(slot, child),
@@ -199,7 +199,7 @@ export class Master {
     try {
       if (this.#store !== undefined) this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
       await workers.replaceAll(config, {
-        open: (child) => this.#openOn(child, sockets.next),
+        open: (child) => openPorts(child, sockets.next, this.#dealer !== undefined),
         onReady: () => this.#adopt(config, sockets),
       })
     } catch (error) {
@@ -240,30 +240,11 @@ export class Master {
     this.#dealer?.ready()
   }
 
-  /** Gives a worker whose handlers are loaded its ports. */
-  async #openOn(child: WorkerChild, sockets: readonly ListeningSocket[]): Promise<void> {
-    for (const socket of sockets) {
-      if (socket.stream === undefined && socket.datagrams === undefined) {
-        // A unix datagram socket cannot be handed over by its package: one worker binds it, anew after a crash or in a reload.
-        if (child.slot !== 0) continue
-        await clearUnixPath(socket.address, `port "${socket.config.name}"`)
-      }
-      this.#give(child, socket)
-    }
-    child.send({ type: 'opened' })
-  }
-
   /** Gives a ready worker back a listening socket that it had let go of. */
   #reopen(slot: Slot, port: string): void {
     const child = slot.current
     if (this.#state !== 'ready' || child?.isReady !== true) return
-    for (const socket of this.#sockets.all) if (socket.config.name === port) this.#give(child, socket)
-  }
-
-  #give(child: WorkerChild, socket: ListeningSocket): void {
-    const isDealt = socket.stream !== undefined && this.#dealer !== undefined
-    const handle = isDealt ? undefined : (socket.stream ?? socket.datagrams?.[child.slot]?.handle)
-    child.send({ type: 'listen', port: socket.config.name, address: socket.address }, handle)
+    for (const socket of this.#sockets.all) if (socket.config.name === port) giveSocket(child, socket, this.#dealer !== undefined)
   }
 
   async #openAdmin(): Promise<void> {

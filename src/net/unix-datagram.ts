@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { rmSync } from 'node:fs'
+import { lstatSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { BindError } from '../errors.ts'
 
@@ -14,6 +14,7 @@ interface UnixDatagramSocket extends EventEmitter {
 export class UnixDatagram extends EventEmitter {
   readonly #socket: UnixDatagramSocket
   readonly #path: string
+  readonly #inode: number
 
   /** @throws BindError when the optional package is not installed or the path cannot be bound */
   constructor(path: string, from: string) {
@@ -31,6 +32,7 @@ export class UnixDatagram extends EventEmitter {
     this.#socket.bind(path)
     this.#socket.off('error', onFailure)
     if (failure !== undefined) throw new BindError(`Cannot open a unix datagram socket on ${path}: ${failure.message}`)
+    this.#inode = lstatSync(path).ino
     this.#socket.on('error', (error) => this.emit('error', error))
   }
 
@@ -41,10 +43,10 @@ export class UnixDatagram extends EventEmitter {
     })
   }
 
-  /** Also removes the path: the package leaves it. */
+  /** Also removes the path, which the package leaves; not when another worker has bound it anew. */
   close(): void {
     this.#socket.close()
-    rmSync(this.#path, { force: true })
+    if (lstatSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) rmSync(this.#path, { force: true })
   }
 }
 

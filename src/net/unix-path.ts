@@ -14,6 +14,12 @@ export async function clearUnixPath(path: string, what: string): Promise<void> {
   await unlink(path)
 }
 
+/** Makes room for a unix socket whose path is known to be ours: whoever has it open keeps it, without a name. */
+export async function takeUnixPath(path: string): Promise<void> {
+  const stat = await lstat(path).catch(() => undefined)
+  if (stat?.isSocket() === true) await unlink(path)
+}
+
 /** Whether a process has this socket open, of whatever type: connect(2) refuses only when nobody has. */
 export function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {

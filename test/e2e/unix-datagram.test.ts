@@ -74,6 +74,8 @@ test('udp on a unix datagram socket, through unix-dgram', async (t) => {
   process.kill((await daemon.status()).workers[0]?.pid ?? 0, 'SIGKILL')
   await daemon.line(/"worker":0.*"msg":"Worker ready"/)
   assert.equal(await ask('after a crash'), '0:after a crash')
+  assert.equal((await daemon.request('POST', '/api/reload')).status, 200)
+  assert.equal(await ask('after a reload'), '0:after a reload')
   assert.equal(await daemon.stop(), 0)
   assert.equal(existsSync(path), false)
 })

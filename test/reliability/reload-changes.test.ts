@@ -8,6 +8,9 @@ import { WebSocket } from 'ws'
 import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
 import { eventually } from './process-figures.ts'
 
+// 10,000 for the figure of the documentation.
+const NUM_IDLE = Number(process.env['POLYPORT_TEST_IDLE'] ?? 2000)
+
 const FILES = {
   'who.js': `
 import { TcpHandler } from 'polyport'
@@ -258,4 +261,20 @@ test('UDP over 10 reloads: every datagram is answered', async (t) => {
   await sending
   await eventually('all are answered', () => numAnswered >= numSent * 0.999)
   t.diagnostic(`${numAnswered} of ${numSent} answered`)
+})
+
+test('a reload of thousands of idle connections closes none', async (t) => {
+  const daemon = await DaemonProcess.start(t, { ports: [TCP] }, { files: FILES })
+  const where = await daemon.address('tcp')
+  const clients = await Promise.all(Array.from({ length: NUM_IDLE }, () => Client.open(where)))
+  t.after(() => closeAll(clients))
+  const start = performance.now()
+  await reload(daemon)
+  const took = performance.now() - start
+  const answers = await Promise.all(clients.map((client) => ask(client, 'bind x')))
+
+  t.diagnostic(`${NUM_IDLE} connections moved in ${took.toFixed(0)} ms`)
+  assert.ok(answers.every((answer) => answer === 'bound'))
+  assert.equal((await daemon.status()).ports[0]?.connections, NUM_IDLE)
+  assert.ok(took < 10_000)
 })
