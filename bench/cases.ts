@@ -45,3 +45,13 @@ export const IDLE_CASES: readonly { name: string; ours: Ours; limit: number }[] 
   { name: 'idle TCP connection', ours: tcp, limit: 6 },
   { name: 'idle WebSocket connection', ours: websocket, limit: 12 },
 ]
+
+export const RELOADED: Ours = tcp
+
+/** Milliseconds until the new worker has every connection. */
+export const RELOAD_CASES: readonly { count: number; limitMs: number }[] = [
+  { count: 0, limitMs: 1500 },
+  { count: 300, limitMs: 1500 },
+  { count: 1000, limitMs: 3000 },
+  { count: 10_000, limitMs: 10_000 },
+]

@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { IDLE_CASES, RATIO_CASES, type RatioCase, TABLE_TARGETS } from './cases.ts'
+import { IDLE_CASES, RATIO_CASES, type RatioCase, RELOAD_CASES, RELOADED, TABLE_TARGETS } from './cases.ts'
 import { buildGenerator, generate, type Load } from './generator.ts'
 import { idleCost } from './idle.ts'
 import { printProfile } from './profile.ts'
+import { echoesDuringReloads, reloadTime } from './reload.ts'
 import { Report } from './report.ts'
 import { type Ours, Server } from './server.ts'
 import { benchTables } from './tables.ts'
@@ -102,10 +103,40 @@ async function idle({ name, ours, limit }: (typeof IDLE_CASES)[number]): Promise
   }
 }
 
+async function reloads(): Promise<void> {
+  for (const { count, limitMs } of RELOAD_CASES) {
+    const server = await Server.ours(RELOADED)
+    try {
+      const ms = await reloadTime(server, count)
+      report.add({ case: `reload with ${count} connections`, unit: 'ms', ours: ms, target: `<= ${limitMs}`, isMet: ms <= limitMs, notes: [] })
+    } finally {
+      await server.stop()
+    }
+  }
+  const server = await Server.ours(RELOADED)
+  try {
+    const { before, during } = await echoesDuringReloads(server, seconds)
+    // Nobody asks for more: what new workers need to start they take from the same core.
+    report.add({
+      case: 'TCP echoes during reloads, against before',
+      unit: 'a second',
+      ours: during,
+      peer: before,
+      ratio: during / before,
+      target: '> 0',
+      isMet: during > 0,
+      notes: [],
+    })
+  } finally {
+    await server.stop()
+  }
+}
+
 const isWanted = ({ name }: { name: string }): boolean => new RegExp(options.only, 'i').test(name)
 
 buildGenerator()
 for (const entry of RATIO_CASES.filter(isWanted)) await compare(entry)
 if (isWanted({ name: 'table get set incr' })) tables()
 for (const entry of IDLE_CASES.filter(isWanted)) await idle(entry)
+if (isWanted({ name: 'reload' })) await reloads()
 process.exitCode = report.save(options) ? 0 : 1

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
+import { postReload } from './reload.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 /** The server has one core with all its processes, the generator the other. */
@@ -60,6 +61,11 @@ export class Server {
 
   get pid(): number {
     return this.child.pid ?? 0
+  }
+
+  /** Reloads a daemon of ours. */
+  async reload(): Promise<void> {
+    await postReload(join(this.#dir ?? '', 'run', 'polyport.sock'))
   }
 
   /** The one worker of a daemon. */
