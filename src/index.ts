@@ -17,6 +17,7 @@ export {
   FrameError,
   NotInDaemonError,
   NotRunningError,
+  ReloadError,
   TableFullError,
   TableValueError,
   UnknownPortError,
