@@ -30,7 +30,7 @@ export function sleep(ms: number): Promise<void> {
 }
 
 /** Asks again and again until it holds; for what no event tells of. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, withinMs = 5000): Promise<void> {
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
   const end = performance.now() + withinMs
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`Not within ${withinMs} ms: ${what}`)
