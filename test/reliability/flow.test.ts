@@ -27,10 +27,12 @@ async function open(daemon: DaemonProcess, port: string): Promise<Opened> {
   return { client, fd }
 }
 
-async function openWebSocket(daemon: DaemonProcess, port: string): Promise<WebSocket> {
+/** `onMessage` sees also what comes in one segment with the answer to the upgrade. */
+async function openWebSocket(daemon: DaemonProcess, port: string, onMessage: (data: unknown) => void): Promise<WebSocket> {
   const { host, port: number } = await daemon.address(port)
   const socket = new WebSocket(`ws://${host}:${number}`)
   socket.on('error', () => {})
+  socket.on('message', onMessage)
   await once(socket, 'open')
   return socket
 }
@@ -62,9 +64,8 @@ test('flow', async (t) => {
     client.write(expected)
     await client.until(expected.length)
     assert.equal(client.text, expected)
-    const socket = await openWebSocket(daemon, 'ws')
     const got: string[] = []
-    socket.on('message', (data) => got.push(String(data)))
+    const socket = await openWebSocket(daemon, 'ws', (data) => got.push(String(data)))
     for (let i = 0; i < 300; i++) socket.send(`order ${i}`)
     await eventually('every message is answered', () => got.length === 301)
     assert.deepEqual(
@@ -201,11 +202,10 @@ test('flow', async (t) => {
   })
 
   await t.test('the same for a WebSocket', async (t) => {
-    const socket = await openWebSocket(daemon, 'echo-ws')
+    let echoed = 0
+    const socket = await openWebSocket(daemon, 'echo-ws', () => echoed++)
     const message = Buffer.alloc(64 * 1024)
     const count = 1024
-    let echoed = 0
-    socket.on('message', () => echoed++)
     const growth = await growthDuring(daemon, async () => {
       socket.pause()
       for (let i = 0; i < count; i++) socket.send(message)
