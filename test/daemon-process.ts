@@ -76,7 +76,10 @@ export class DaemonProcess {
     options.prepare?.(dir)
     const daemon = new DaemonProcess(dir, options)
     t.after(async () => {
-      if (daemon.child.exitCode === null && daemon.child.signalCode === null) daemon.child.kill('SIGKILL')
+      const { exitCode, signalCode } = daemon.child
+      // Why it has died by itself explains what fails in the test.
+      if (signalCode === 'SIGABRT' || signalCode === 'SIGSEGV' || signalCode === 'SIGBUS') t.diagnostic(`${signalCode}:\n${daemon.lines.slice(-20).join('\n')}`)
+      if (exitCode === null && signalCode === null) daemon.child.kill('SIGKILL')
       await daemon.exited
       rmSync(dir, { recursive: true, force: true })
       // What a daemon that was killed leaves behind; its next start would take it away.

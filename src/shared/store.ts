@@ -11,6 +11,10 @@ const MAP_BYTES = 4 * 1024 * 1024 * 1024
 const MAX_DATABASES = 512
 const SHARED_MEMORY = '/dev/shm'
 
+// LMDB must not find a page left over when it commits; see Store.#soakUp. A value of one page for itself.
+const SPONGE_VALUE = Buffer.alloc(2100)
+const SPONGE_ROWS = 64
+
 /** Rows of bytes in key order, within a store. */
 export interface Rows {
   readonly count: number
@@ -29,8 +33,12 @@ export interface Rows {
 /** Memory that several processes share: LMDB on a tmpfs. Every write is a transaction; a killed writer leaves no lock and no half write. */
 export class Store {
   readonly #root: RootDatabase<Buffer, Buffer>
+  readonly #sponge: Database<Buffer, Buffer>
   readonly #dir: string
   #isInTransaction = false
+  /** Pages that the deletions of this transaction have emptied. */
+  #emptied = 0
+  #isSpongeLarge = false
   #isFresh = false
   #isOpen = true
   readonly #stale = (): void => {
@@ -57,6 +65,7 @@ export class Store {
       // With it, close() waits for ever when the last writer was killed in the midst of a commit.
       overlappingSync: false,
     })
+    this.#sponge = this.#root.openDB<Buffer, Buffer>({ name: 'sponge', encoding: 'binary', keyEncoding: 'binary' })
   }
 
   /** Makes an empty store, in place of what was there. @throws Error when the folder belongs to somebody else */
@@ -90,16 +99,38 @@ export class Store {
   transaction<T>(fn: () => T): T {
     if (this.#isInTransaction) return settled(fn())
     this.#isInTransaction = true
+    this.#emptied = 0
     let result: T | undefined
     try {
       // LMDB is not given the result: it would hold the lock until a promise is done.
       this.#root.transactionSync(() => {
         result = settled(fn())
+        this.#soakUp()
       })
     } finally {
       this.#isInTransaction = false
     }
     return result as T
+  }
+
+  /** @internal Within a transaction: a deletion has made a tree smaller by so many pages. */
+  emptied(pages: number): void {
+    this.#emptied += pages
+  }
+
+  /**
+   * With `useWritemap`, LMDB aborts the process (mdb_freelist_save: Assertion 'x <= dl[0].mid') when a transaction commits that
+   * has emptied pages it had written itself, and no pages of earlier transactions are free. Within a transaction such pages are
+   * the first to be used again, so as many are written here.
+   */
+  #soakUp(): void {
+    if (this.#isSpongeLarge) {
+      this.#sponge.clearSync()
+      this.#isSpongeLarge = false
+    }
+    // Each key once: a second value would take the place of the first.
+    for (let i = 0; i < this.#emptied; i++) this.#sponge.putSync(spongeKey(i), SPONGE_VALUE)
+    this.#isSpongeLarge = this.#emptied > SPONGE_ROWS
   }
 
   /**
@@ -132,13 +163,20 @@ export class Store {
   }
 }
 
+interface Tree {
+  stat(): { treeBranchPageCount: number; treeLeafPageCount: number }
+}
+
 class StoreRows implements Rows {
   readonly #store: Store
   readonly #database: Database<Buffer, Buffer>
+  /** What lmdb's own getStats() asks; that goes through the list of all free pages too. */
+  readonly #tree: Tree
 
   constructor(store: Store, database: Database<Buffer, Buffer>) {
     this.#store = store
     this.#database = database
+    this.#tree = (database as unknown as { db: Tree }).db
   }
 
   get count(): number {
@@ -165,7 +203,12 @@ class StoreRows implements Rows {
   }
 
   delete(key: Buffer): boolean {
-    return this.#database.removeSync(key)
+    return this.#store.transaction(() => {
+      const before = this.#pages
+      const wasThere = this.#database.removeSync(key)
+      this.#store.emptied(before - this.#pages)
+      return wasThere
+    })
   }
 
   clear(): void {
@@ -176,6 +219,18 @@ class StoreRows implements Rows {
     this.#store.fresh()
     return Array.from(this.#database.getRange({ start, limit }), ({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value) }))
   }
+
+  /** Within a transaction. */
+  get #pages(): number {
+    const { treeBranchPageCount, treeLeafPageCount } = this.#tree.stat()
+    return treeBranchPageCount + treeLeafPageCount
+  }
+}
+
+function spongeKey(i: number): Buffer {
+  const key = Buffer.allocUnsafe(4)
+  key.writeUInt32BE(i)
+  return key
 }
 
 /** @throws TypeError for a promise: other processes would wait for it */

@@ -82,6 +82,7 @@ for (const workers of [1, 2, 4]) {
     assert.ok(seen.moved >= NUM_RELOADS * 2 * NUM_OF_EACH, `${seen.moved} moves`)
     // The members, the publisher, and those that greet and go.
     assert.ok(seen.opened >= 2 * NUM_OF_EACH + 1 + traffic.numFresh && seen.opened <= 2 * NUM_OF_EACH + 2 + traffic.numFresh, `${seen.opened} opened`)
-    for (const ms of times) assert.ok(ms < RELOAD_LIMIT_MS, `a reload took ${ms} ms`)
+    const median = times.sort((a, b) => a - b)[NUM_RELOADS / 2] as number
+    assert.ok(median < RELOAD_LIMIT_MS, `half of the reloads took ${median} ms or more`)
   })
 }
