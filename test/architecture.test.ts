@@ -10,7 +10,7 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url))
 const LAYERS = [
   ['errors.ts', 'version.ts'],
   ['contracts', 'config'],
-  ['framing'],
+  ['framing', 'modules'],
   // A port keeps its own counters, and what a worker reports of them travels over ipc.
   ['metrics'],
   ['ipc', 'log'],

@@ -1,10 +1,10 @@
-import { nearest } from '../config/nearest.ts'
 import type { Protocol } from '../config/schema.ts'
 import type { Framing } from '../contracts/framing.ts'
 import { HANDLER_PROTOCOL, type Handler } from '../contracts/handlers.ts'
+import { isClass, kindOf, meantBy, membersOf, nameOf } from '../modules/exported.ts'
+import { thrown } from '../modules/import-mistake.ts'
+import { failed, type Mistake, type Outcome } from '../modules/mistake.ts'
 import { baseOf, CONTRACTS } from './handler-contract.ts'
-import { thrown } from './handler-import-error.ts'
-import { failed, type Mistake, type Outcome } from './handler-mistake.ts'
 
 type Constructor = (new () => object) & { readonly name: unknown }
 
@@ -78,12 +78,6 @@ function wrongCallbacks(handler: object, protocol: Protocol): Mistake[] {
   return mistakes
 }
 
-/** Strict, as a method of the user's own may well begin with "on". */
-function meantBy(name: string, callbacks: readonly string[]): string | undefined {
-  const plain = name.replaceAll('_', '').toLowerCase()
-  return callbacks.find((callback) => callback.toLowerCase() === plain) ?? nearest(name, callbacks, name.length < 8 ? 1 : 2)
-}
-
 function foreignCallback(members: ReadonlySet<string>, protocol: Protocol): string {
   for (const { base, required } of Object.values(CONTRACTS)) {
     if (members.has(required)) return `: ${required} belongs to ${base}, and the protocol is ${protocol}`
@@ -91,29 +85,7 @@ function foreignCallback(members: ReadonlySet<string>, protocol: Protocol): stri
   return ''
 }
 
-/** The names of what a class and its instance define; not those of Object. */
-function membersOf(value: object): Set<string> {
-  const names = new Set<string>()
-  for (let owner: unknown = value; typeof owner === 'object' && owner !== null && owner !== Object.prototype; owner = Object.getPrototypeOf(owner)) {
-    for (const name of Object.getOwnPropertyNames(owner)) names.add(name)
-  }
-  return names
-}
-
 function namedExport(exports: Readonly<Record<string, unknown>>): string {
   const name = Object.keys(exports).find((key) => isClass(exports[key]))
   return name === undefined ? '' : `: write "export default class ${name}"`
-}
-
-function isClass(value: unknown): boolean {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
-}
-
-function nameOf(value: { readonly name: unknown }): string {
-  return typeof value.name === 'string' && value.name !== '' && value.name !== 'default' ? value.name : 'the class'
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null'
-  return typeof value === 'object' ? 'an object' : typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
 }

@@ -1,8 +1,8 @@
 import type { Config } from '../config/schema.ts'
 import type { Problem } from '../errors.ts'
+import { importModule } from '../modules/import-module.ts'
+import type { Outcome } from '../modules/mistake.ts'
 import { makeFraming, makeHandler } from './handler-class.ts'
-import { importModule } from './handler-import.ts'
-import type { Outcome } from './handler-mistake.ts'
 import type { LoadedPort } from './loaded-port.ts'
 
 /**

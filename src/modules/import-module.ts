@@ -2,8 +2,8 @@ import { statSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { importMistake } from './handler-import-error.ts'
-import { failed, type Outcome } from './handler-mistake.ts'
+import { importMistake } from './import-mistake.ts'
+import { failed, type Outcome } from './mistake.ts'
 
 /**
  * Imports a module that the config names.

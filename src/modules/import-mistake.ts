@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Mistake } from './handler-mistake.ts'
-import { findSyntaxError, placeIn, type SourcePlace } from './handler-syntax.ts'
+import type { Mistake } from './mistake.ts'
+import { findSyntaxError, placeIn, type SourcePlace } from './syntax-place.ts'
 
 /** What to write instead of the TypeScript that Node cannot strip, by a word of its message. */
 const INSTEAD: readonly (readonly [RegExp, string])[] = [
