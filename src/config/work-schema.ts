@@ -50,10 +50,7 @@ export const processSchema = z
       .default(5)
       .describe('How long after its end it is started again; longer while it keeps ending within seconds.'),
     enabled: z.boolean().default(true).describe('Whether it is started; it is checked all the same.'),
-    stdio: z
-      .enum(['log', 'inherit'])
-      .default('log')
-      .describe('What becomes of what it prints to stdout and stderr: a log line for each line, or as it is.'),
+    stdio: z.enum(['log', 'inherit']).default('log').describe('What becomes of what it prints to stdout and stderr: a log line for each line, or as it is.'),
     options: options('process'),
   })
   .describe('A process of your own beside the workers.')
