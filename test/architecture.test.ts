@@ -15,7 +15,7 @@ const LAYERS = [
   ['metrics'],
   ['ipc', 'log'],
   ['net', 'shared', 'cluster'],
-  ['admin', 'tasks', 'events', 'timers', 'handover'],
+  ['admin', 'tasks', 'events', 'timers', 'processes', 'lifecycle', 'handover'],
   ['worker'],
   ['master'],
   ['create-daemon.ts'],
@@ -35,6 +35,7 @@ const KEEPERS: Readonly<Record<string, RegExp>> = {
   'prom-client': /^metrics\//,
   'pino-pretty': /^log\//,
   sirv: /^worker\//,
+  croner: /^timers\//,
 }
 // What Node does not document: underscored members and process.binding.
 const INTERNALS = /\._[a-zA-Z]|\['_|process\.binding/
