@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type TlsConfig, tls } from './tls-schema.ts'
 
 /**
  * The one source of the config's types, validation and JSON Schema. A description here is the text that an editor shows
@@ -126,6 +127,8 @@ const port = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether the port is opened; it is checked all the same.'),
   framing: framing.optional(),
   limits,
+  tls: tls.optional(),
+  http2: z.boolean().default(false).describe('http: speak HTTP/2 with clients that can. Needs `tls`; HTTP/1.1 and WebSocket go on as before.'),
   static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),
   websocket: websocketPath.optional(),
 })
@@ -247,10 +250,12 @@ export type WebSocketPathConfig = z.output<typeof websocketPath>
 export type Protocol = ParsedPort['protocol']
 
 /** A port with everything resolved: name given, files absolute, framing chosen. */
-export type PortConfig = Omit<ParsedPort, 'name' | 'framing'> & {
+export type PortConfig = Omit<ParsedPort, 'name' | 'framing' | 'tls'> & {
   name: string
   /** Present on tcp ports. */
   framing?: FramingConfig
+  /** All files read. */
+  tls?: TlsConfig
 }
 
 /** The config as the daemon uses it: validated, defaults filled in, paths absolute, `workers` a number. Plain data. */
