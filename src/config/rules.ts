@@ -7,6 +7,7 @@ import { framingRules } from './framing-rules.ts'
 import { at } from './issue-text.ts'
 import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
 import { tlsRules } from './tls-rules.ts'
+import { workRules } from './work-rules.ts'
 
 /** What no single value can tell: how the values of a config fit together, and with what is on this machine. */
 export type Rule = (shape: Shape, dir: string) => Finding[]
@@ -93,6 +94,7 @@ export const RULES: readonly Rule[] = [
   ...addressRules,
   ...framingRules,
   ...tlsRules,
+  ...workRules,
   staticIsAFolder,
 ]
 
