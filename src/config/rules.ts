@@ -6,6 +6,7 @@ import type { Finding } from './finding.ts'
 import { framingRules } from './framing-rules.ts'
 import { at } from './issue-text.ts'
 import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
+import { workRules } from './work-rules.ts'
 
 /** What no single value can tell: how the values of a config fit together, and with what is on this machine. */
 export type Rule = (shape: Shape, dir: string) => Finding[]
@@ -89,6 +90,7 @@ export const RULES: readonly Rule[] = [
   socketPathsAreShort,
   ...addressRules,
   ...framingRules,
+  ...workRules,
   staticIsAFolder,
 ]
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import type { LimitsConfig, Protocol } from '../config/schema.ts'
+import type { LimitsConfig } from '../config/limits-schema.ts'
+import type { Protocol } from '../config/schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Daemon, PortInfo } from '../contracts/daemon.ts'
 import type { Handler } from '../contracts/handlers.ts'

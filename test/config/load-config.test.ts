@@ -136,6 +136,8 @@ describe('resolveConfig()', () => {
       watch: { enabled: false, paths: ['/srv/app'], ignore: [], debounceMs: 100 },
       log: { level: 'info', format: 'auto' },
       tables: {},
+      processes: {},
+      lifecycle: [],
     })
     assert.deepEqual({ file, dir, portIndexes }, { file: '/srv/app/config.json', dir: '/srv/app', portIndexes: [0] })
   })
