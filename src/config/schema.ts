@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { limits } from './limits-schema.ts'
+import { type TlsConfig, tls } from './tls-schema.ts'
+import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
 
 /**
  * The one source of the config's types, validation and JSON Schema. A description here is the text that an editor shows
@@ -51,35 +54,6 @@ const framing = z
   .discriminatedUnion('type', [eofFraming, lengthFraming, rawFraming, customFraming])
   .describe('tcp: how the byte stream is cut into messages. The default is eof with `\\r\\n`.')
 
-const limits = z
-  .strictObject({
-    maxConnections: z
-      .int()
-      .min(1)
-      .max(10_000_000)
-      .optional()
-      .describe('Connections that this port holds in one worker; more are refused with reason `max_connections`. Unlimited when absent.'),
-    sendBuffer: z
-      .int()
-      .min(1024)
-      .max(1024 * MIB)
-      .default(8 * MIB)
-      .describe('Bytes that may wait to be sent to one connection.'),
-    onOverflow: z
-      .enum(['close', 'drop'])
-      .default('close')
-      .describe('What happens to a connection whose send buffer is full: it is closed with reason `overflow`, or the message is dropped.'),
-    maxPayload: z
-      .int()
-      .min(1)
-      .max(1024 * MIB)
-      .default(MIB)
-      .describe('websocket: the longest message, in bytes.'),
-    maxFragments: z.int().min(1).max(MIB).default(1024).describe('websocket: the largest number of fragments of one message.'),
-  })
-  .prefault({})
-  .describe('What one port takes before it refuses or cuts off.')
-
 const options = z.record(z.string(), z.unknown()).default({}).describe('Anything: handed to the handler as `this.options`.')
 const handler = z
   .string()
@@ -126,6 +100,8 @@ const port = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether the port is opened; it is checked all the same.'),
   framing: framing.optional(),
   limits,
+  tls: tls.optional(),
+  http2: z.boolean().default(false).describe('http: speak HTTP/2 with clients that can. Needs `tls`; HTTP/1.1 and WebSocket go on as before.'),
   static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),
   websocket: websocketPath.optional(),
 })
@@ -229,6 +205,9 @@ export const ConfigSchema = z.strictObject({
   watch,
   ports: z.array(port).min(1).describe('The ports.'),
   tables: z.record(name, table).default({}).describe('Shared tables, by name.'),
+  timers: timersSchema.optional(),
+  processes: z.record(name, processSchema).default({}).describe('Custom processes, by name.'),
+  lifecycle: lifecycleSchema,
 })
 
 /** The config as written. */
@@ -238,7 +217,6 @@ type Parsed = z.output<typeof ConfigSchema>
 type ParsedPort = Parsed['ports'][number]
 
 export type FramingConfig = z.output<typeof framing>
-export type LimitsConfig = z.output<typeof limits>
 export type ColumnConfig = z.output<typeof column>
 export type TableConfig = z.output<typeof table>
 export type WatchConfig = z.output<typeof watch>
@@ -247,10 +225,12 @@ export type WebSocketPathConfig = z.output<typeof websocketPath>
 export type Protocol = ParsedPort['protocol']
 
 /** A port with everything resolved: name given, files absolute, framing chosen. */
-export type PortConfig = Omit<ParsedPort, 'name' | 'framing'> & {
+export type PortConfig = Omit<ParsedPort, 'name' | 'framing' | 'tls'> & {
   name: string
   /** Present on tcp ports. */
   framing?: FramingConfig
+  /** All files read. */
+  tls?: TlsConfig
 }
 
 /** The config as the daemon uses it: validated, defaults filled in, paths absolute, `workers` a number. Plain data. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import type { LimitsConfig, Protocol } from '../config/schema.ts'
+import type { LimitsConfig } from '../config/limits-schema.ts'
+import type { Protocol } from '../config/schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Daemon, PortInfo } from '../contracts/daemon.ts'
 import type { Handler } from '../contracts/handlers.ts'
@@ -81,15 +82,10 @@ export class Port implements PortInfo {
     }
   }
 
-  /** Takes a socket in, or refuses it when the port is full. */
-  admit(socket: Socket): boolean {
-    if (this.limits.maxConnections !== undefined && this.sockets.size >= this.limits.maxConnections) {
-      this.refused('max_connections')
-      return false
-    }
+  /** A socket has come in. */
+  enter(socket: Socket): void {
     this.sockets.add(socket)
     this.counters.accepted++
-    return true
   }
 
   refused(reason: CloseReason): void {

@@ -1,0 +1,35 @@
+import { z } from 'zod'
+
+const MIB = 1024 * 1024
+
+/** `ports[].limits`. Which protocol a key is for is in `rules.ts`. */
+export const limits = z
+  .strictObject({
+    maxConnections: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .describe('Connections that this port holds in one worker; more are refused with reason `max_connections`. Unlimited when absent.'),
+    sendBuffer: z
+      .int()
+      .min(1024)
+      .max(1024 * MIB)
+      .default(8 * MIB)
+      .describe('Bytes that may wait to be sent to one connection.'),
+    onOverflow: z
+      .enum(['close', 'drop'])
+      .default('close')
+      .describe('What happens to a connection whose send buffer is full: it is closed with reason `overflow`, or the message is dropped.'),
+    maxPayload: z
+      .int()
+      .min(1)
+      .max(1024 * MIB)
+      .default(MIB)
+      .describe('websocket: the longest message, in bytes.'),
+    maxFragments: z.int().min(1).max(MIB).default(1024).describe('websocket: the largest number of fragments of one message.'),
+  })
+  .prefault({})
+  .describe('What one port takes before it refuses or cuts off.')
+
+export type LimitsConfig = z.output<typeof limits>
