@@ -1,10 +1,21 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { PeerAddress } from './address.ts'
 import type { HttpRequests } from './http-requests.ts'
 import type { Arrival, Listener } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
-import { idleSockets, measuredResponseClass, type StreamHandle, socketFromHandle, startReading, stopReading, streamHandleOf } from './node-internals.ts'
+import {
+  idleSockets,
+  measuredResponseClass,
+  type StreamHandle,
+  setPeer,
+  socketFromHandle,
+  startReading,
+  stopReading,
+  streamHandleOf,
+} from './node-internals.ts'
 import type { Port } from './port.ts'
+import { refuseByHttp } from './refusal.ts'
 import { reasonOf } from './socket-error.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
 
@@ -40,15 +51,16 @@ export class HttpListener implements Listener {
     this.#server.emit('listening')
   }
 
-  adopt(client: StreamHandle): void {
+  adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     const socket = socketFromHandle(client)
-    if (!this.port.admit(socket)) {
-      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-      socket.once('finish', () => socket.destroy())
-      socket.on('error', () => socket.destroy())
-      return
-    }
+    setPeer(socket, peer)
+    this.port.enter(socket)
+    if (head !== undefined) socket.unshift(head)
     this.#serve(socket)
+  }
+
+  refuse(client: StreamHandle, status: number): void {
+    refuseByHttp(client, status)
   }
 
   #serve(socket: Socket): void {
@@ -63,6 +75,7 @@ export class HttpListener implements Listener {
       const handle = streamHandleOf(socket)
       if (handle === undefined || 'polyport' in socket) continue
       const { bytesRead } = socket
+      const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
       yield {
         fd: 0,
         handle,
@@ -75,7 +88,7 @@ export class HttpListener implements Listener {
           startReading(socket)
         },
         // node:http may have begun to read again by itself: then a request has come, and is answered here.
-        state: () => (socket.destroyed || socket.bytesRead !== bytesRead ? undefined : { kind: 'http' }),
+        state: () => (socket.destroyed || socket.bytesRead !== bytesRead ? undefined : { kind: 'http', peer }),
         letGo: () => {
           this.port.letGo(socket, 0)
           socket.destroy()
@@ -92,6 +105,7 @@ export class HttpListener implements Listener {
     }
     if (state.kind !== 'http') return client.close()
     const socket = socketFromHandle(client)
+    setPeer(socket, state.peer)
     this.port.takeOver(socket)
     this.#serve(socket)
   }

@@ -87,6 +87,12 @@ export function peerOf(handle: StreamHandle): { address: string; port: number } 
   return peername as { address: string; port: number }
 }
 
+/** From now on, these are the `remoteAddress` and `remotePort` of a socket, of a TLS socket, too. Its own address is not asked for. */
+export function setPeer(socket: net.Socket, { address, port }: { readonly address: string; readonly port: number }): void {
+  const family = address.includes(':') ? 'IPv6' : 'IPv4'
+  ;(socket as unknown as { _peername: object })._peername = address === '' ? {} : { address, port, family }
+}
+
 /** Wraps an accepted handle. With `onread`, its callback gets every read in one shared buffer, with the socket as `this`. */
 export function socketFromHandle(handle: StreamHandle, onread?: net.OnReadOpts): net.Socket {
   handle.setNoDelay?.(true)

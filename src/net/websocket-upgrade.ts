@@ -2,7 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
-import { plainAddress } from './address.ts'
+import { type PeerAddress, plainAddress } from './address.ts'
 import { HandlerCallbacks } from './callbacks.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
@@ -120,7 +120,7 @@ export class WebSocketUpgrade {
     if (promise !== undefined) connection.waitFor(promise)
   }
 
-  #connect(webSocket: PolyportWebSocket, socket: PolyportSocket, peer: { address: string; port: number } | ConnectionState): SocketConnection {
+  #connect(webSocket: PolyportWebSocket, socket: PolyportSocket, peer: PeerAddress | ConnectionState): SocketConnection {
     const connection = new SocketConnection(this.#context, socket, webSocket, peer)
     webSocket.polyport = connection
     socket.polyport = { connection, upgrade: this, webSocket }
