@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProcessConfig } from '../config/work-schema.ts'
+import type { CustomProcess } from '../contracts/custom-process.ts'
+import type { Sender } from '../contracts/sender.ts'
+import type { Problem } from '../errors.ts'
+import type { Duty, DutyParts, DutyReport } from '../ipc/duty.ts'
+import type { Member } from '../ipc/post.ts'
+import { family } from '../metrics/families.ts'
+import { importModule } from '../modules/import-module.ts'
+import { captureOutput } from './capture-output.ts'
+import { makeProcess } from './process-class.ts'
+import { PROCESS_TOPIC } from './process-links.ts'
+
+// What is sent to a process that waits for the one before it to end.
+const MAX_HELD = 10_000
+
+/** What a custom process is there for: to run the user's class, and to hand it its messages. */
+export class ProcessDuty implements Duty {
+  readonly #parts: DutyParts
+  readonly #name: string
+  readonly #config: ProcessConfig
+  readonly #end = new AbortController()
+  readonly #started = Promise.withResolvers<void>()
+  #process: CustomProcess | undefined
+  #run: Promise<void> | undefined
+  #isOver = false
+  #isLeaving = false
+  #held = 0
+  #messages = 0
+  #errors = 0
+  #dropped = 0
+
+  constructor(parts: DutyParts) {
+    const { name = '' } = parts.place
+    const config = parts.config.processes[name]
+    if (config === undefined) throw new RangeError(`There is no process "${name}" in the config`)
+    this.#parts = parts
+    this.#name = name
+    this.#config = config
+    const { post } = parts
+    // Others may send before it runs: the one before it may not have ended yet.
+    post.on(PROCESS_TOPIC, (message, from) => void this.#take(message, from).catch(() => {}))
+    post.answer(PROCESS_TOPIC, (message, from) => this.#take(message, from))
+  }
+
+  async load(): Promise<readonly Problem[]> {
+    const { config, daemon, place, log, end } = this.#parts
+    const { module, options, stdio } = this.#config
+    // In a program of somebody else's, the output is his.
+    if (stdio === 'log' && end !== undefined) captureOutput(log)
+    const imported = await importModule(module, config.dir)
+    const made = 'mistakes' in imported ? imported : makeProcess(imported.value)
+    if ('mistakes' in made) return made.mistakes.map((mistake) => ({ file: module, path: `processes.${this.#name}.module`, ...mistake }))
+    this.#process = made.value
+    Object.defineProperties(made.value, {
+      daemon: { value: daemon },
+      options: { value: options },
+      log: { value: log },
+      name: { value: this.#name },
+      index: { value: place.index },
+      signal: { value: this.#end.signal },
+    })
+    return []
+  }
+
+  async start(): Promise<void> {
+    this.#run = this.#runToEnd()
+    this.#started.resolve()
+  }
+
+  leave(): Promise<void> {
+    return this.#finish('onReload', this.#parts.config.maxWaitSeconds)
+  }
+
+  stop(maxWaitSeconds: number): Promise<void> {
+    return this.#finish('onStop', maxWaitSeconds)
+  }
+
+  report(): DutyReport {
+    const labels = { process: this.#name }
+    return {
+      metrics: [
+        family('polyport_process_messages_total', [{ value: this.#messages, labels }]),
+        family('polyport_process_errors_total', [{ value: this.#errors, labels }]),
+      ],
+      status: { messages: this.#messages, errors: this.#errors },
+    }
+  }
+
+  async #runToEnd(): Promise<void> {
+    const { log, end } = this.#parts
+    try {
+      await this.#process?.run()
+      if (!this.#isLeaving) log.info('Custom process has returned: it is started again')
+    } catch (error) {
+      this.#failed(error, 'run')
+    }
+    this.#isOver = true
+    if (!this.#isLeaving) end?.()
+  }
+
+  async #finish(hook: 'onReload' | 'onStop', maxWaitSeconds: number): Promise<void> {
+    if (this.#isLeaving) return this.#run
+    this.#isLeaving = true
+    if (this.#run === undefined || this.#isOver) return
+    const told = this.#tell(hook)
+    this.#end.abort(new Error(hook === 'onReload' ? 'The process is replaced by a reload' : 'The daemon stops'))
+    const limit = new AbortController()
+    const isDone = await Promise.race([
+      Promise.all([told, this.#run]).then(() => true),
+      sleep(maxWaitSeconds * 1000, false, { signal: limit.signal }).catch(() => false),
+    ])
+    limit.abort()
+    if (!isDone) this.#parts.log.warn({ maxWaitSeconds }, 'Custom process has not returned in time: it is ended')
+  }
+
+  async #tell(hook: 'onReload' | 'onStop'): Promise<void> {
+    try {
+      await this.#process?.[hook]?.()
+    } catch (error) {
+      this.#failed(error, hook)
+    }
+  }
+
+  /** Hands a message to the process, and gives what it answers. @throws what that throws */
+  async #take(message: unknown, from: Member): Promise<unknown> {
+    if (this.#run === undefined) await this.#hold()
+    this.#messages++
+    try {
+      if (this.#process?.onMessage === undefined) throw new TypeError(`Process "${this.#name}" has no onMessage`)
+      return await this.#process.onMessage(message, senderOf(from))
+    } catch (error) {
+      this.#failed(error, 'onMessage')
+      throw error
+    }
+  }
+
+  async #hold(): Promise<void> {
+    if (this.#held === MAX_HELD) {
+      if (this.#dropped++ === 0) this.#parts.log.warn('More messages have come than can wait for the process to begin: dropping them')
+      throw new RangeError(`Process "${this.#name}" has not begun, and ${MAX_HELD} messages wait for it`)
+    }
+    this.#held++
+    await this.#started.promise
+    this.#held--
+  }
+
+  #failed(error: unknown, method: string): void {
+    this.#errors++
+    this.#parts.log.error({ err: error, method }, `${this.#process?.constructor.name ?? 'Custom process'}.${method} failed`)
+  }
+}
+
+function senderOf({ role, index, name }: Member): Sender {
+  return { role: role === 'queue' ? 'task' : role, slot: index, ...(name !== undefined && { name }) }
+}
+
