@@ -37,6 +37,7 @@ function toPort(port: ParsedPort, file: string, dir: string): PortConfig {
     name: portName(port),
     handler: modulePath(port.handler, dir),
     ...(framing !== undefined && { framing }),
+    ...(port.hooks !== undefined && { hooks: port.hooks.map((name) => modulePath(name, dir)) }),
     ...(tls !== undefined && { tls: toTls(tls, { dir, file, port: portName(port), isHttp, http2: port.http2 }) }),
     ...(port.static !== undefined && { static: resolve(dir, port.static) }),
     ...(port.websocket !== undefined && { websocket: { ...port.websocket, handler: modulePath(port.websocket.handler, dir) } }),
