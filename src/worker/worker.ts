@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AppHandler } from '../apps/app-handler.ts'
+import { forbidListening } from '../apps/listen-watch.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { Arrivals } from '../handover/arrivals.ts'
 import { Departure } from '../handover/departure.ts'
@@ -50,10 +52,13 @@ export class Worker {
   readonly #connections: Connections
   readonly #arrivals: Arrivals
   readonly #departure: Departure
+  readonly #apps: readonly AppHandler[]
+  #letListen: () => void = () => {}
 
   constructor(parts: WorkerParts) {
     const { config, slot, owner, store: dir, bus } = parts.start
     this.#hasBus = bus !== undefined
+    this.#apps = parts.loaded.map(({ handler }) => handler).filter((handler) => handler instanceof AppHandler)
     this.#store = Store.open({ dir })
     const store = this.#store
     const registry = new Registry(store)
@@ -105,6 +110,7 @@ export class Worker {
   /** Everything but the ports: `onStart` of every handler has run. @throws what it throws */
   async start(): Promise<void> {
     setCurrentDaemon(this.daemon)
+    if (this.#apps.length > 0) this.#letListen = forbidListening(this.#apps, this.daemon.log)
     if (this.#hasBus) await this.#bus.start()
     this.#metrics.start()
     await this.#reactor.start()
@@ -172,6 +178,7 @@ export class Worker {
   async stop(maxWaitSeconds: number): Promise<void> {
     await this.#reactor.stop(maxWaitSeconds * 1000)
     this.#departure.stop()
+    this.#letListen()
     this.#metrics.stop()
     this.#bus.stop()
     await this.daemon.release()
