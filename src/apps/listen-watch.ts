@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Server } from 'node:net'
 import type { Logger } from '../contracts/logger.ts'
-import type { AppHandler } from './app-handler.ts'
+import { AppHandler } from './app-handler.ts'
 
 // Published by net.Server#listen before it binds (Node's documentation of diagnostics_channel).
 const CHANNEL = 'tracing:net.server.listen:asyncStart'
@@ -35,8 +35,10 @@ export async function watchListening<T>(load: () => Promise<T>): Promise<{ reado
   }
 }
 
-/** Keeps apps from listening by themselves for as long as this process lives. What does is logged. */
-export function forbidListening(apps: readonly AppHandler[], log: Logger): () => void {
+/** Keeps those handlers that are apps from listening by themselves. What does is logged. @returns ends it */
+export function forbidListening(handlers: readonly object[], log: Logger): () => void {
+  const apps = handlers.filter((handler) => handler instanceof AppHandler)
+  if (apps.length === 0) return () => {}
   const onListen = (message: unknown): void => {
     const { server, options } = message as Listening
     const app = apps.find((one) => one.servers.includes(server) || server.listeners('request').some((listener) => one.serves(listener)))
