@@ -15,7 +15,7 @@ const LAYERS = [
   ['metrics'],
   ['ipc', 'log'],
   ['net', 'shared', 'cluster'],
-  ['admin', 'tasks', 'events', 'timers', 'handover', 'apps', 'http'],
+  ['admin', 'tasks', 'events', 'timers', 'processes', 'lifecycle', 'handover', 'apps', 'http'],
   ['worker'],
   ['master'],
   ['create-daemon.ts'],
@@ -37,6 +37,7 @@ const KEEPERS: Readonly<Record<string, RegExp>> = {
   sirv: /^http\//,
   compression: /^http\//,
   '@hono/node-server': /^apps\//,
+  croner: /^timers\//,
 }
 // What Node does not document: underscored members and process.binding.
 const INTERNALS = /\._[a-zA-Z]|\['_|process\.binding/
