@@ -150,6 +150,7 @@ export class Slot {
     const { role, index } = this.place
     const who = role === 'worker' ? { worker: index } : { role: placeText(this.place) }
     const what = role === 'worker' ? 'Worker' : 'Process'
+    if (isReturn(this.place, death)) return this.#parts.log.info({ ...who, pid, delayMs: this.delayMs }, 'Process has returned: starting another')
     this.#parts.log.error({ ...who, pid, ...death, delayMs: this.delayMs }, isCurrent ? `${what} died: starting another` : `${what} died`)
   }
 
@@ -161,4 +162,9 @@ export class Slot {
     this.restarts++
     this.#timer = setTimeout(() => this.start(), this.delayMs)
   }
+}
+
+/** Whether a custom process has ended as it may. */
+function isReturn({ role }: Place, { code }: { code: number | null }): boolean {
+  return role === 'process' && code === 0
 }

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessConfig } from '../config/work-schema.ts'
 import type { CustomProcess } from '../contracts/custom-process.ts'
-import type { Sender } from '../contracts/sender.ts'
 import type { Problem } from '../errors.ts'
 import type { Duty, DutyParts, DutyReport } from '../ipc/duty.ts'
+import { placeText } from '../ipc/place.ts'
 import type { Member } from '../ipc/post.ts'
+import { senderOf } from '../ipc/sender-of.ts'
 import { family } from '../metrics/families.ts'
 import { importModule } from '../modules/import-module.ts'
 import { captureOutput } from './capture-output.ts'
@@ -13,6 +14,8 @@ import { PROCESS_TOPIC } from './process-links.ts'
 
 // What is sent to a process that waits for the one before it to end.
 const MAX_HELD = 10_000
+// Of one that returns at once, in the process of somebody else's.
+const MIN_RESTART_MS = 100
 
 /** What a custom process is there for: to run the user's class, and to hand it its messages. */
 export class ProcessDuty implements Duty {
@@ -21,9 +24,9 @@ export class ProcessDuty implements Duty {
   readonly #config: ProcessConfig
   readonly #end = new AbortController()
   readonly #started = Promise.withResolvers<void>()
+  #make: (() => CustomProcess) | undefined
   #process: CustomProcess | undefined
   #run: Promise<void> | undefined
-  #isOver = false
   #isLeaving = false
   #held = 0
   #messages = 0
@@ -37,34 +40,27 @@ export class ProcessDuty implements Duty {
     this.#parts = parts
     this.#name = name
     this.#config = config
-    const { post } = parts
     // Others may send before it runs: the one before it may not have ended yet.
-    post.on(PROCESS_TOPIC, (message, from) => void this.#take(message, from).catch(() => {}))
-    post.answer(PROCESS_TOPIC, (message, from) => this.#take(message, from))
+    parts.post.on(PROCESS_TOPIC, (message, from) => void this.#take(message, from).catch(() => {}))
+    parts.post.answer(PROCESS_TOPIC, (message, from) => this.#take(message, from))
   }
 
   async load(): Promise<readonly Problem[]> {
-    const { config, daemon, place, log, end } = this.#parts
-    const { module, options, stdio } = this.#config
+    const { config, log, end } = this.#parts
+    const { module, stdio } = this.#config
     // In a program of somebody else's, the output is his.
     if (stdio === 'log' && end !== undefined) captureOutput(log)
     const imported = await importModule(module, config.dir)
     const made = 'mistakes' in imported ? imported : makeProcess(imported.value)
     if ('mistakes' in made) return made.mistakes.map((mistake) => ({ file: module, path: `processes.${this.#name}.module`, ...mistake }))
-    this.#process = made.value
-    Object.defineProperties(made.value, {
-      daemon: { value: daemon },
-      options: { value: options },
-      log: { value: log },
-      name: { value: this.#name },
-      index: { value: place.index },
-      signal: { value: this.#end.signal },
-    })
+    this.#process = this.#equip(made.value)
+    const type = made.value.constructor as new () => CustomProcess
+    this.#make = () => this.#equip(new type())
     return []
   }
 
   async start(): Promise<void> {
-    this.#run = this.#runToEnd()
+    this.#run = this.#parts.end === undefined ? this.#runAgainAndAgain() : this.#runOnce().then((exitCode) => this.#ended(exitCode))
     this.#started.resolve()
   }
 
@@ -77,7 +73,7 @@ export class ProcessDuty implements Duty {
   }
 
   report(): DutyReport {
-    const labels = { process: this.#name }
+    const labels = { process: placeText(this.#parts.place) }
     return {
       metrics: [
         family('polyport_process_messages_total', [{ value: this.#messages, labels }]),
@@ -87,22 +83,52 @@ export class ProcessDuty implements Duty {
     }
   }
 
-  async #runToEnd(): Promise<void> {
-    const { log, end } = this.#parts
+  #equip(made: CustomProcess): CustomProcess {
+    const { daemon, log, place } = this.#parts
+    return Object.defineProperties(made, {
+      daemon: { value: daemon },
+      options: { value: this.#config.options },
+      log: { value: log },
+      name: { value: this.#name },
+      index: { value: place.index },
+      signal: { value: this.#end.signal },
+    })
+  }
+
+  async #runOnce(): Promise<0 | 1> {
     try {
       await this.#process?.run()
-      if (!this.#isLeaving) log.info('Custom process has returned: it is started again')
+      return 0
     } catch (error) {
       this.#failed(error, 'run')
+      return 1
     }
-    this.#isOver = true
-    if (!this.#isLeaving) end?.()
+  }
+
+  #ended(exitCode: 0 | 1): void {
+    // It was not asked to: the master starts another.
+    if (!this.#isLeaving) this.#parts.end?.(exitCode)
+    this.#isLeaving = true
+  }
+
+  /** Where it is not a process of its own. */
+  async #runAgainAndAgain(): Promise<void> {
+    for (;;) {
+      await this.#runOnce()
+      if (!this.#isLeaving) await sleep(Math.max(this.#config.restartSeconds * 1000, MIN_RESTART_MS), undefined, { signal: this.#end.signal }).catch(() => {})
+      if (this.#isLeaving) return
+      try {
+        this.#process = this.#make?.()
+      } catch (error) {
+        this.#failed(error, 'constructor')
+      }
+    }
   }
 
   async #finish(hook: 'onReload' | 'onStop', maxWaitSeconds: number): Promise<void> {
-    if (this.#isLeaving) return this.#run
+    if (this.#isLeaving) return
     this.#isLeaving = true
-    if (this.#run === undefined || this.#isOver) return
+    if (this.#run === undefined) return
     const told = this.#tell(hook)
     this.#end.abort(new Error(hook === 'onReload' ? 'The process is replaced by a reload' : 'The daemon stops'))
     const limit = new AbortController()
@@ -147,11 +173,6 @@ export class ProcessDuty implements Duty {
 
   #failed(error: unknown, method: string): void {
     this.#errors++
-    this.#parts.log.error({ err: error, method }, `${this.#process?.constructor.name ?? 'Custom process'}.${method} failed`)
+    this.#parts.log.error({ err: error, method }, `${this.#process?.constructor.name ?? this.#name} failed in ${method}`)
   }
 }
-
-function senderOf({ role, index, name }: Member): Sender {
-  return { role: role === 'queue' ? 'task' : role, slot: index, ...(name !== undefined && { name }) }
-}
-

@@ -36,7 +36,8 @@ class Link implements ProcessLink {
 
   async request(message: unknown, options: { timeoutMs?: number } = {}): Promise<unknown> {
     const { timeoutMs = REQUEST_TIMEOUT_MS } = options
-    if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw new RangeError(`Cannot wait for an answer as timeoutMs must be over 0 and under 2^31: it is ${timeoutMs}`)
+    if (!(timeoutMs > 0 && timeoutMs < 2 ** 31))
+      throw new RangeError(`Cannot wait for an answer as timeoutMs must be over 0 and under 2^31: it is ${timeoutMs}`)
     const deadline = performance.now() + timeoutMs
     const member = this.#next() ?? (await this.#someone(timeoutMs))
     return this.#post.request(member, PROCESS_TOPIC, message, { timeoutMs: Math.max(1, deadline - performance.now()) })

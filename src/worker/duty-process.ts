@@ -37,7 +37,7 @@ async function start(message: ProcessStart): Promise<void> {
   const { daemon, post, userMetrics } = member
   const create = DUTIES[place.role]
   if (create === undefined) throw new RangeError(`There is no duty for role "${place.role}"`)
-  duty = await create({ config, place, daemon, post, log, kill: (owner) => tell({ type: 'kill', owner }), end: () => void stop(0) })
+  duty = await create({ config, place, daemon, post, log, kill: (owner) => tell({ type: 'kill', owner }), end: (exitCode) => void stop(0, exitCode) })
   metrics = new WorkerMetrics({ ports: () => [], custom: () => userMetrics.custom() })
   metrics.start()
   await member.start()
@@ -77,14 +77,14 @@ async function leave(): Promise<void> {
   await stop(0)
 }
 
-async function stop(maxWaitSeconds: number): Promise<void> {
+async function stop(maxWaitSeconds: number, exitCode: 0 | 1 = 0): Promise<void> {
   if (isStopping) return
   isStopping = true
   await duty?.stop(maxWaitSeconds)
   metrics?.stop()
   await report()
   await member?.stop()
-  sayStopped()
+  sayStopped(exitCode)
 }
 
 process.on('message', (message: ToWorker) => {

@@ -8,6 +8,7 @@ import { isPost } from '../ipc/messages.ts'
 import type { Post } from '../ipc/post.ts'
 import { type LazyRegistry, lazyRegistry } from '../metrics/lazy-registry.ts'
 import { Connections } from '../net/connections.ts'
+import { processLinks } from '../processes/process-links.ts'
 import { counter } from '../shared/counter.ts'
 import { FdAllocator } from '../shared/fd-allocator.ts'
 import { Registry } from '../shared/registry.ts'
@@ -16,6 +17,7 @@ import { createTables } from '../shared/tables.ts'
 import { VERSION } from '../version.ts'
 import { setCurrentDaemon } from './current-daemon.ts'
 import { WorkerDaemon } from './worker-daemon.ts'
+import { WorkerMessages } from './worker-messages.ts'
 
 export interface MemberParts {
   readonly start: ProcessStart
@@ -39,6 +41,8 @@ export class Member {
   readonly registry: Registry
   readonly connections: Connections
   readonly userMetrics: LazyRegistry
+  /** `daemon.workers`. */
+  readonly messages: WorkerMessages
   readonly #parts: MemberParts
   readonly #store: Store
   readonly #mailroom: Mailroom | undefined
@@ -55,6 +59,7 @@ export class Member {
     this.bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message, origin) => this.#receive(message, origin) })
     this.#mailroom = parts.post === undefined ? this.#openMailroom() : undefined
     this.post = parts.post ?? (this.#mailroom as Mailroom)
+    this.messages = new WorkerMessages(this.post, parts.log)
     const tables = createTables(store, config.tables, { dataDir: config.dataDir })
     this.daemon = new WorkerDaemon({
       name: config.name,
@@ -65,6 +70,8 @@ export class Member {
       registry: this.registry,
       bus: this.bus,
       tables,
+      processes: processLinks(config.processes, this.post),
+      workers: this.messages,
       ports: parts.ports,
       metrics: () => this.userMetrics.registry,
       counter: (name) => counter(store, name),

@@ -1,7 +1,8 @@
 import type { Logger } from '../contracts/logger.ts'
 import type { Sender } from '../contracts/sender.ts'
 import type { Workers } from '../contracts/workers.ts'
-import type { Member, Post } from '../ipc/post.ts'
+import type { Post } from '../ipc/post.ts'
+import { senderOf } from '../ipc/sender-of.ts'
 
 const TOPIC = 'worker'
 // A worker that has not asked for its messages yet, as its handlers have not started, gets them then.
@@ -75,8 +76,4 @@ export class WorkerMessages implements Workers {
     this.#held = []
     for (const { message, from } of held) this.#receive(message, from)
   }
-}
-
-function senderOf({ role, index, name }: Member): Sender {
-  return { role: role === 'queue' ? 'task' : role, slot: index, ...(name !== undefined && { name }) }
 }
