@@ -104,7 +104,7 @@ export class Bus {
     const bytes = encodeBusMessage(message, origin)
     for (const one of owners) this.#links.get(one)?.send(bytes)
     if (owners.includes(self)) this.#remember(message, origin)
-    return this.#links.has(owner)
+    return owner === self || this.#links.has(owner)
   }
 
   /** To this worker alone and for certain: hand-over. */

@@ -87,6 +87,7 @@ export class EmbeddedDaemon {
         return this.#overview.metrics({
           workers: [this.#view],
           missingWorkers: 0,
+          isSettled: true,
           reloads: { done: 0, failed: 0, seconds: 0 },
           counts: worker.daemon.stats(),
           tables: worker.daemon.tables,

@@ -304,9 +304,9 @@ export class Master {
 
   async #metrics(): Promise<string> {
     const workers = this.#workers?.views ?? []
-    const missingWorkers = (await this.#workers?.refresh()) ?? 0
+    const answers = (await this.#workers?.refresh()) ?? { missingWorkers: 0, isSettled: false }
     const counts = this.#registry?.counts() ?? { users: 0, groups: 0 }
-    return this.#overview.metrics({ workers, missingWorkers, counts, tables: this.#tables, reloads: this.#reloads })
+    return this.#overview.metrics({ workers, ...answers, counts, tables: this.#tables, reloads: this.#reloads })
   }
 
   async #status(): Promise<DaemonStatus> {

@@ -63,6 +63,7 @@ export class Overview {
   metrics(now: {
     workers: readonly WorkerView[]
     missingWorkers: number
+    isSettled: boolean
     reloads: MasterFacts['reloads']
     counts: { users: number; groups: number }
     tables: Tables | undefined
@@ -74,6 +75,7 @@ export class Overview {
       workers: now.workers.filter(({ state }) => state !== 'draining').map(({ index, state, restarts }) => ({ slot: index, up: state === 'ready', restarts })),
       reloads: now.reloads,
       missingWorkers: now.missingWorkers,
+      isSettled: now.isSettled,
       tables: this.#tables(now.tables),
       ...now.counts,
     })

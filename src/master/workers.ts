@@ -129,10 +129,17 @@ export class Workers {
     )
   }
 
-  /** Has every worker report. Resolves with the number of those that did not in time. */
-  async refresh(): Promise<number> {
-    const answers = await Promise.all(this.children.map((child) => (child.state === 'starting' ? false : this.#ask(child))))
-    return this.#slots.filter(({ current }) => current === undefined).length + answers.filter((isThere) => !isThere).length
+  /** Has every worker report. Resolves with the number of those that did not in time, and whether no connection was on its way meanwhile. */
+  async refresh(): Promise<{ missingWorkers: number; isSettled: boolean }> {
+    const wasHandingOver = this.#isHandingOver
+    const answers = await Promise.all(this.children.filter(({ state }) => state !== 'starting').map((child) => this.#ask(child)))
+    const numSilent = answers.filter((isThere) => !isThere).length
+    const numStarting = this.#slots.filter(({ current }) => current === undefined || current.state === 'starting').length
+    return { missingWorkers: numSilent + numStarting, isSettled: numSilent === 0 && !wasHandingOver && !this.#isHandingOver }
+  }
+
+  get #isHandingOver(): boolean {
+    return this.#retired.size > 0 || this.#slots.some(({ draining }) => draining.size > 0)
   }
 
   #ask(child: WorkerChild): Promise<boolean> {

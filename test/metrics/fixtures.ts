@@ -17,6 +17,7 @@ export const FACTS: MasterFacts = {
     { slot: 1, up: true, restarts: 0 },
   ],
   missingWorkers: 0,
+  isSettled: true,
   reloads: { done: 2, failed: 1, seconds: 0.5 },
   tables: [{ name: 'ws', rows: 3, size: 100 }],
   users: 2,
