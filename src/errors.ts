@@ -100,3 +100,15 @@ export class FrameError extends Error {
     this.reason = reason
   }
 }
+
+/** A process of the daemon that was asked is not there, or has ended before it answered. Nothing is known of what it did. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError'
+  readonly code = 'POLYPORT_UNREACHABLE'
+}
+
+/** A process of the daemon has not answered in time. It may still do what it was asked for. */
+export class RequestTimeoutError extends Error {
+  override readonly name = 'RequestTimeoutError'
+  readonly code = 'POLYPORT_REQUEST_TIMEOUT'
+}

@@ -18,8 +18,10 @@ export {
   NotInDaemonError,
   NotRunningError,
   ReloadError,
+  RequestTimeoutError,
   TableFullError,
   TableValueError,
   UnknownPortError,
+  UnreachableError,
 } from './errors.ts'
 export { daemon } from './worker/current-daemon.ts'

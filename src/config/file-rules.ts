@@ -34,6 +34,10 @@ export function workModulesExist({ timers, processes, lifecycle }: Shape, dir: s
   return listed.flatMap(({ path, name }) => moduleExists(path, name, dir))
 }
 
+export function hooksExist({ ports }: Shape, dir: string): Finding[] {
+  return ports.flatMap(({ path, value }) => (value.hooks ?? []).flatMap((name, i) => moduleExists([...path, 'hooks', i], name, dir)))
+}
+
 function moduleExists(path: Path, name: string, dir: string): Finding[] {
   const module = modulePath(name, dir)
   if (module === name && !name.startsWith('/')) {

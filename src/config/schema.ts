@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { compression } from './compression-schema.ts'
 import { limits } from './limits-schema.ts'
+import { type TlsConfig, tls } from './tls-schema.ts'
 import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
 
 /**
@@ -69,6 +71,10 @@ const websocketPath = z
     handler,
     options,
     limits,
+    authorize: z
+      .boolean()
+      .default(false)
+      .describe('Ask the handler of the http port first: the upgrade request runs through it as a GET, and what it refuses is refused with its answer.'),
   })
   .describe('http: a WebSocket handler on one path of this port.')
 
@@ -99,7 +105,14 @@ const port = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether the port is opened; it is checked all the same.'),
   framing: framing.optional(),
   limits,
+  tls: tls.optional(),
+  http2: z.boolean().default(false).describe('http: speak HTTP/2 with clients that can. Needs `tls`; HTTP/1.1 and WebSocket go on as before.'),
   static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),
+  compression: compression.optional(),
+  hooks: z
+    .array(z.string().min(1))
+    .optional()
+    .describe('http: modules that export any of `onRequestReceived`, `onResponseGenerated` and `onRequestFinished`, called around every request.'),
   websocket: websocketPath.optional(),
 })
 
@@ -222,10 +235,12 @@ export type WebSocketPathConfig = z.output<typeof websocketPath>
 export type Protocol = ParsedPort['protocol']
 
 /** A port with everything resolved: name given, files absolute, framing chosen. */
-export type PortConfig = Omit<ParsedPort, 'name' | 'framing'> & {
+export type PortConfig = Omit<ParsedPort, 'name' | 'framing' | 'tls'> & {
   name: string
   /** Present on tcp ports. */
   framing?: FramingConfig
+  /** All files read. */
+  tls?: TlsConfig
 }
 
 /** The config as the daemon uses it: validated, defaults filled in, paths absolute, `workers` a number. Plain data. */

@@ -10,9 +10,12 @@ export interface PortInfo {
   readonly protocol: 'tcp' | 'udp' | 'http' | 'websocket' | 'stream'
   /** `127.0.0.1:5291`, `[::1]:5291` or the path of a unix socket. */
   readonly address: string
-  /** Connections that this worker holds on the port; 0 for UDP. */
+  /** Connections that this process holds on the port; 0 for UDP, and where no port is open. */
   readonly connections: number
 }
+
+/** What a process of the daemon is there for. */
+export type ProcessRole = 'worker' | 'task' | 'timer' | 'process'
 
 /** What the daemon is doing, over all workers. */
 export interface DaemonStats {
@@ -26,7 +29,8 @@ export interface DaemonStats {
 export interface Daemon {
   readonly name: string
   readonly version: string
-  readonly worker: { readonly slot: number; readonly pid: number; readonly role: 'worker' }
+  /** The process that this code runs in. `slot` counts from 0 among those of one role. */
+  readonly worker: { readonly slot: number; readonly pid: number; readonly role: ProcessRole }
   readonly log: Logger
   readonly ports: readonly PortInfo[]
   readonly tables: Tables

@@ -32,8 +32,9 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
     master.reload().catch(() => {})
   }
   for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, onReload)
-  // There are none yet; without a listener the signal would end the daemon.
-  process.on('SIGUSR2', () => log.info('SIGUSR2 replaces task workers: this daemon has none'))
+  process.on('SIGUSR2', () => {
+    master.reloadTasks().catch((error: unknown) => log.error({ err: error }, 'Cannot replace the task workers: the old ones go on'))
+  })
   await master.start()
   if (config.log.format !== 'json') announce(startupTable(config, master.addresses, master.adminAddress))
   log.info({ ports: config.ports.length, workers: config.workers }, 'Ready')

@@ -11,6 +11,7 @@ const docs = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'ut
 test('docs/metrics.md lists every metric of the page with its type and labels, and no other', async () => {
   const book = new MetricsBook(PORTS)
   book.record(0, fakeReport(100, 1))
+  book.record('task 0', { ...fakeReport(101, 0), ports: [] })
   const exported = new Map<string, string>()
   for (const [name, { type, samples }] of parseMetrics(await book.render(FACTS))) {
     const labels = new Set([...samples.keys()].flatMap((series) => [...series.matchAll(/[{,]([a-z_]+)=/g)].map((match) => String(match[1]))))

@@ -16,6 +16,7 @@ export const FACTS: MasterFacts = {
     { slot: 0, up: true, restarts: 0 },
     { slot: 1, up: true, restarts: 0 },
   ],
+  staff: [{ process: 'task 0', up: true, restarts: 1 }],
   missingWorkers: 0,
   isSettled: true,
   reloads: { done: 2, failed: 1, seconds: 0.5 },
