@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { compression } from './compression-schema.ts'
 import { limits } from './limits-schema.ts'
+import { eventsSchema, type TasksConfig, tasksSchema } from './task-schema.ts'
 import { type TlsConfig, tls } from './tls-schema.ts'
 import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
 
@@ -215,6 +216,8 @@ export const ConfigSchema = z.strictObject({
   watch,
   ports: z.array(port).min(1).describe('The ports.'),
   tables: z.record(name, table).default({}).describe('Shared tables, by name.'),
+  tasks: tasksSchema.optional(),
+  events: eventsSchema.optional(),
   timers: timersSchema.optional(),
   processes: z.record(name, processSchema).default({}).describe('Custom processes, by name.'),
   lifecycle: lifecycleSchema,
@@ -244,13 +247,15 @@ export type PortConfig = Omit<ParsedPort, 'name' | 'framing' | 'tls'> & {
 }
 
 /** The config as the daemon uses it: validated, defaults filled in, paths absolute, `workers` a number. Plain data. */
-export type Config = Omit<Parsed, 'ports' | 'workers' | '$schema'> & {
+export type Config = Omit<Parsed, 'ports' | 'workers' | 'tasks' | '$schema'> & {
   /** The absolute path of the config file, and its folder. */
   file: string
   dir: string
   workers: number
   /** Only those that are enabled. */
   ports: PortConfig[]
+  /** Present where there are tasks or events. */
+  tasks?: TasksConfig
   /** The place in the file of each of `ports`, for messages. */
   portIndexes?: number[]
 }
