@@ -4,6 +4,7 @@ import type { Config, ConfigInput } from '../config/schema.ts'
 import type { Daemon } from '../contracts/daemon.ts'
 import { ConfigError, ReloadError } from '../errors.ts'
 import { LocalPost } from '../ipc/local-post.ts'
+import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
@@ -50,6 +51,8 @@ export class EmbeddedDaemon {
   async #start(): Promise<Daemon> {
     const config = this.#config
     const { loaded, problems } = await loadHandlers(config)
+    const lifecycle = await loadLifecycle(config)
+    problems.push(...lifecycle.problems)
     if (problems.length > 0) throw new ConfigError(problems)
     const dir = sharedMemoryDir(`${config.runtimeDir}/${process.pid}-${++numStarted}`)
     this.#store = Store.create({ dir })
@@ -57,8 +60,9 @@ export class EmbeddedDaemon {
     const post = new LocalPost(log)
     this.#post = post
     const worker = new Worker({
-      start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir },
+      start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir, isFirst: true },
       loaded,
+      hooks: lifecycle.loaded,
       log,
       post: post.join({ role: 'worker', index: 0 }, 1),
       onAccepted: () => {},
@@ -120,7 +124,8 @@ export class EmbeddedDaemon {
 
   async #end(): Promise<void> {
     const { maxWaitSeconds } = this.#config
-    await Promise.all([this.#worker?.stop(maxWaitSeconds), this.#staff?.stop(maxWaitSeconds)])
+    const staff = this.#staff?.stop(maxWaitSeconds) ?? Promise.resolve()
+    await Promise.all([this.#worker?.stop(maxWaitSeconds, staff), staff])
     this.#post?.close()
     this.#sockets?.close()
     await this.#admin?.stop()

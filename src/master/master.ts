@@ -10,6 +10,7 @@ import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
 import { AdminPorts } from './admin-ports.ts'
+import { type Death, Deaths } from './deaths.ts'
 import { Dispatch } from './dispatch.ts'
 import { HeapSnapshots } from './heap-snapshots.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
@@ -57,6 +58,7 @@ export class Master {
   #workers: Workers | undefined
   #staff: Staff | undefined
   #watchdog: Watchdog | undefined
+  readonly #deaths = new Deaths(() => this.#workers?.slots.find(({ isReady }) => isReady)?.current)
   #dispatch: Dispatch | undefined
   readonly #admin: AdminPorts
   /** Workers are replaced one time after the other. Never rejects. */
@@ -143,7 +145,8 @@ export class Master {
     const said = this.#service.stopping()
     this.#dispatch?.close()
     const { maxWaitSeconds } = this.#config
-    await Promise.all([this.#workers?.stop(maxWaitSeconds), this.#staff?.stop(maxWaitSeconds)])
+    const staff = this.#staff?.stop(maxWaitSeconds)
+    await Promise.all([this.#workers?.stop(maxWaitSeconds, staff), staff])
     await said
     await this.#close()
     this.#log.info('Stopped')
@@ -173,7 +176,7 @@ export class Master {
       open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
       onReady: (slot, child) => this.#back(slot, child),
-      onExit: (slot, child) => this.#exited(slot, child),
+      onExit: (slot, child, death) => this.#exited(slot, child, death),
     })
     this.#workers = workers
     this.#staff = new Staff({
@@ -182,8 +185,9 @@ export class Master {
       roster: this.#roster,
       ports: () => Array.from(this.addresses, ([name, address]) => ({ name, address })),
       onMessage: (child, message) => this.#receiveFromStaff(child, message),
-      onExit: (child) => this.#ended(child),
+      onExit: (child, death) => this.#ended(child, death),
     })
+    await workers.startFirst(config)
     await Promise.all([workers.start(config), this.#staff.start(config)])
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
     await this.#admin.openAdmin(config)
@@ -263,6 +267,7 @@ export class Master {
   #back(slot: Slot, child: WorkerChild): void {
     this.#log.info({ worker: slot.index, pid: child.pid }, 'Worker ready')
     this.#dispatch?.ready()
+    this.#deaths.tell()
   }
 
   #receiveFromStaff(child: WorkerChild, message: ToMaster): void {
@@ -273,13 +278,14 @@ export class Master {
     else if (message.type === 'kill') this.#staff?.killStuck(message.owner)
   }
 
-  #ended(child: WorkerChild): void {
+  #ended(child: WorkerChild, death: Death): void {
+    if (death.isDeath && child.config.lifecycle.length > 0) this.#deaths.add(child, death)
     this.#store?.checkReaders()
     this.#book.retire(child.pid ?? 0)
   }
 
-  #exited(slot: Slot, child: WorkerChild): void {
-    this.#ended(child)
+  #exited(slot: Slot, child: WorkerChild, death: Death): void {
+    this.#ended(child, death)
     const purged = this.#registry?.purge(child.owner) ?? []
     if (purged.length > 0) this.#log.warn({ worker: slot.index, connections: purged.length }, 'Connections ended with their worker')
     if (slot.current === undefined) this.#dispatch?.changed(slot)
@@ -288,10 +294,7 @@ export class Master {
 
   #readiness(): string | undefined {
     if (this.#state !== 'ready') return `the daemon is ${this.#state}`
-    const workers = whyNotReady(this.#workers?.slots ?? [], ({ index }) => `${index}`)
-    if (workers !== undefined) return `worker ${workers} does not listen yet`
-    const staff = whyNotReady(this.#staff?.slots ?? [], ({ place }) => placeText(place))
-    return staff === undefined ? undefined : `${staff} does not run yet`
+    return whyNotReady(this.#workers?.slots ?? [], this.#staff?.slots ?? [])
   }
 
   /**

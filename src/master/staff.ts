@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { PortPlace, ToMaster } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
+import type { Death } from './deaths.ts'
 import { inTime } from './in-time.ts'
 import type { WorkerView } from './overview.ts'
 import type { Roster } from './roster.ts'
@@ -17,7 +18,7 @@ export interface StaffParts {
   /** Where each port listens now. */
   readonly ports: () => readonly PortPlace[]
   readonly onMessage: (child: WorkerChild, message: ToMaster) => void
-  readonly onExit: (child: WorkerChild) => void
+  readonly onExit: (child: WorkerChild, death: Death) => void
 }
 
 /** New processes that are loaded and wait for their turn. */
@@ -169,7 +170,7 @@ export class Staff {
         nextOwner: () => roster.nextOwner(),
         restartMs: (current) => restartMs(current, place),
         child: { store, log, onMessage: (child, message) => this.#receive(child, message) },
-        onExit: (ended, child) => this.#exited(ended, child),
+        onExit: (ended, child, death) => this.#exited(ended, child, death),
       },
       config,
     )
@@ -183,9 +184,9 @@ export class Staff {
     else this.#parts.onMessage(child, message)
   }
 
-  #exited(slot: Slot, child: WorkerChild): void {
+  #exited(slot: Slot, child: WorkerChild, death: Death): void {
     if (slot.children.length === 0) this.#retired.delete(slot)
-    this.#parts.onExit(child)
+    this.#parts.onExit(child, death)
     void this.#parts.roster.tellPeers()
   }
 }

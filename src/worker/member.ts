@@ -6,7 +6,11 @@ import { Mailroom } from '../ipc/mailroom.ts'
 import type { BusMessage, BusOrigin, BusPeer, ProcessStart } from '../ipc/messages.ts'
 import { isPost } from '../ipc/messages.ts'
 import type { Post } from '../ipc/post.ts'
+import { Lifecycle } from '../lifecycle/lifecycle.ts'
+import type { LoadedHooks } from '../lifecycle/load-lifecycle.ts'
+import { family } from '../metrics/families.ts'
 import { type LazyRegistry, lazyRegistry } from '../metrics/lazy-registry.ts'
+import type { MetricJson } from '../metrics/metric-json.ts'
 import { Connections } from '../net/connections.ts'
 import { processLinks } from '../processes/process-links.ts'
 import { counter } from '../shared/counter.ts'
@@ -31,6 +35,8 @@ export interface MemberParts {
   readonly onStop: () => Promise<void>
   /** Used in place of the bus, where all roles play in one process. */
   readonly post?: Post
+  /** The lifecycle modules. */
+  readonly hooks?: readonly LoadedHooks[]
 }
 
 /** What every process of the daemon has, whatever it is there for: shared memory, a place on the bus, and the daemon object. */
@@ -43,6 +49,7 @@ export class Member {
   readonly userMetrics: LazyRegistry
   /** `daemon.workers`. */
   readonly messages: WorkerMessages
+  readonly lifecycle: Lifecycle
   readonly #parts: MemberParts
   readonly #store: Store
   readonly #mailroom: Mailroom | undefined
@@ -81,6 +88,7 @@ export class Member {
       reload: parts.onReload,
       stop: parts.onStop,
     })
+    this.lifecycle = new Lifecycle(parts.hooks ?? [], this.daemon, place)
     if (parts.sendTo !== undefined) this.post.on('datagram', (body) => sendDatagram(this.daemon, body as Datagram))
   }
 
@@ -93,6 +101,13 @@ export class Member {
   setPeers(peers: readonly BusPeer[]): void {
     this.bus.setPeers(peers)
     this.#mailroom?.setMembers(peers)
+  }
+
+  /** What is counted in every process, whatever it is there for. */
+  get metrics(): readonly MetricJson[] {
+    const { role, index } = this.#parts.start.place
+    const messages = family('polyport_worker_message_errors_total', [{ value: this.messages.errors, labels: { worker: index } }])
+    return role === 'worker' ? [messages, ...this.lifecycle.metrics] : this.lifecycle.metrics
   }
 
   async stop(): Promise<void> {
