@@ -16,6 +16,7 @@ import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
 import { openPorts } from './open-ports.ts'
 import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
+import { accountOf, giveFolder } from './privileges.ts'
 import { whyNotReady } from './readiness.ts'
 import { ReloadCount } from './reload-count.ts'
 import { unchangeable } from './reload-rules.ts'
@@ -47,6 +48,7 @@ export class Master {
   readonly #reloads: ReloadCount
   readonly #heaps: HeapSnapshots
   readonly #service: ServiceNotify
+  readonly #admin: AdminPorts
   readonly #watch: Watch
   #state: DaemonStatus['state'] = 'starting'
   #store: Store | undefined
@@ -58,7 +60,6 @@ export class Master {
   #staff: Staff | undefined
   #watchdog: Watchdog | undefined
   #dispatch: Dispatch | undefined
-  readonly #admin: AdminPorts
   /** Workers are replaced one time after the other. Never rejects. */
   #replacing: Promise<unknown> = Promise.resolve()
   /** A reload that waits for its turn. */
@@ -89,7 +90,7 @@ export class Master {
 
   /** Where each port listens, by name. */
   get addresses(): Map<string, string> {
-    return new Map(this.#sockets.all.map((socket) => [socket.config.name, socket.address]))
+    return new Map(this.#sockets.all.map(({ config, address }) => [config.name, address]))
   }
 
   get adminAddress(): string | undefined {
@@ -117,9 +118,7 @@ export class Master {
 
   /** Resolves with the exit code when the daemon has ended. */
   ended(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#onEnd = resolve
-    })
+    return new Promise((resolve) => void (this.#onEnd = resolve))
   }
 
   /**
@@ -162,13 +161,17 @@ export class Master {
   async #open(): Promise<void> {
     const config = this.#config
     const dir = sharedMemoryDir(config.runtimeDir)
-    this.#store = Store.create({ dir })
+    const account = await accountOf(config, this.#log)
+    this.#heaps.account = account
+    this.#store = Store.create({ dir, uid: account?.uid })
     this.#registry = new Registry(this.#store)
     this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
+    if (account !== undefined) for (const folder of [dir, config.dataDir]) giveFolder(folder, account)
     await this.#admin.openControl(config.runtimeDir)
     const workers = new Workers({
       store: dir,
       log: this.#log,
+      account,
       roster: this.#roster,
       open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
@@ -179,6 +182,7 @@ export class Master {
     this.#staff = new Staff({
       store: dir,
       log: this.#log,
+      account,
       roster: this.#roster,
       ports: () => Array.from(this.addresses, ([name, address]) => ({ name, address })),
       onMessage: (child, message) => this.#receiveFromStaff(child, message),
