@@ -18,8 +18,8 @@ import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
 import { accountOf, giveFolder } from './privileges.ts'
 import { whyNotReady } from './readiness.ts'
-import { ReloadCount } from './reload-count.ts'
 import { unchangeable } from './reload-rules.ts'
+import { Reloads } from './reloads.ts'
 import { Roster } from './roster.ts'
 import { ServiceNotify } from './service-notify.ts'
 import type { Slot } from './slot.ts'
@@ -45,7 +45,7 @@ export class Master {
   readonly #overview: Overview
   readonly #pidFile: PidFile
   readonly #book: MetricsBook
-  readonly #reloads: ReloadCount
+  readonly #reloads: Reloads
   readonly #heaps: HeapSnapshots
   readonly #service: ServiceNotify
   readonly #admin: AdminPorts
@@ -60,10 +60,6 @@ export class Master {
   #staff: Staff | undefined
   #watchdog: Watchdog | undefined
   #dispatch: Dispatch | undefined
-  /** Workers are replaced one time after the other. Never rejects. */
-  #replacing: Promise<unknown> = Promise.resolve()
-  /** A reload that waits for its turn. */
-  #nextReload: Promise<void> | undefined
   #onEnd: ((code: number) => void) | undefined
 
   constructor(parts: MasterParts) {
@@ -74,7 +70,7 @@ export class Master {
     this.#book = new MetricsBook(parts.config.ports)
     this.#overview = new Overview({ ...parts, book: this.#book })
     this.#service = new ServiceNotify(parts.log)
-    this.#reloads = new ReloadCount({ log: parts.log, service: this.#service })
+    this.#reloads = new Reloads({ log: parts.log, service: this.#service })
     this.#watch = new Watch({ log: parts.log, reload: () => this.reload() })
     this.#admin = new AdminPorts({
       log: parts.log,
@@ -127,11 +123,7 @@ export class Master {
    * @throws ConfigError, BindError, ReloadError: the old code goes on with every connection
    */
   reload(): Promise<void> {
-    this.#nextReload ??= this.#inTurn(() => {
-      this.#nextReload = undefined
-      return this.#reloads.count(() => this.#reload())
-    })
-    return this.#nextReload
+    return this.#reloads.request(() => this.#reload())
   }
 
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */
@@ -237,18 +229,14 @@ export class Master {
 
   /** Replaces one worker by another that takes its connections over. */
   #recycle(slot: Slot, reason: string): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#state !== 'ready' || slot.current === undefined) return
-      this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
-      await this.#workers?.replace(slot, this.#config)
-      this.#dispatch?.changed(slot)
-    }).catch((error: unknown) => this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on'))
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#replacing.then(work)
-    this.#replacing = done.catch(() => {})
-    return done
+    return this.#reloads
+      .inTurn(async () => {
+        if (this.#state !== 'ready' || slot.current === undefined) return
+        this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
+        await this.#workers?.replace(slot, this.#config)
+        this.#dispatch?.changed(slot)
+      })
+      .catch((error: unknown) => this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on'))
   }
 
   #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {
@@ -303,7 +291,7 @@ export class Master {
    * @throws ConfigError, ReloadError
    */
   reloadTasks(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#reloads.inTurn(async () => {
       if (this.#state !== 'ready') throw new ReloadError(`Cannot reload: the daemon is ${this.#state}`)
       const prepared = await this.#staff?.prepare(this.#config, ({ place }) => place.role === 'task')
       prepared?.takeOver()
