@@ -1,3 +1,5 @@
+import { makeApp } from '../apps/make-app.ts'
+import { recognise } from '../apps/recognise.ts'
 import type { Protocol } from '../config/schema.ts'
 import type { Framing } from '../contracts/framing.ts'
 import { HANDLER_PROTOCOL, type Handler } from '../contracts/handlers.ts'
@@ -8,9 +10,27 @@ import { baseOf, CONTRACTS, foreignCallback } from './handler-contract.ts'
 
 type Constructor = (new () => object) & { readonly name: unknown }
 
-/** Makes a handler of a module's default export, when that is a class which keeps the contract of the protocol. */
-export function makeHandler(exports: Readonly<Record<string, unknown>>, protocol: Protocol): Outcome<Handler> {
-  const made = construct(exports, `a class that extends ${CONTRACTS[protocol].base}`, (value) => wrongClass(value, protocol))
+/**
+ * Makes a handler of a module's default export: a class which keeps the contract of the protocol, or on an http port also an app.
+ * @param options what a function that makes an app is called with
+ */
+export async function makeHandler(exports: Readonly<Record<string, unknown>>, port: { protocol: Protocol; options: unknown }): Promise<Outcome<Handler>> {
+  const { protocol } = port
+  const app = protocol === 'http' ? await makeApp(exports['default'], port.options) : foreignApp(exports['default'], protocol)
+  return app ?? makeClassHandler(exports, protocol)
+}
+
+function foreignApp(value: unknown, protocol: Protocol): Outcome<Handler> | undefined {
+  const app = recognise(value)
+  if (app === undefined) return undefined
+  const { base } = CONTRACTS[protocol]
+  return failed({
+    message: `the default export is ${app.title}, which serves an http port, and the protocol is ${protocol}: expected a class that extends ${base}`,
+  })
+}
+
+function makeClassHandler(exports: Readonly<Record<string, unknown>>, protocol: Protocol): Outcome<Handler> {
+  const made = construct(exports, expectedOf(protocol), (value) => wrongClass(value, protocol))
   if ('mistakes' in made) return made
   const mistakes = wrongCallbacks(made.value, protocol)
   return mistakes.length > 0 ? { mistakes } : { value: made.value as Handler }
@@ -47,6 +67,10 @@ function construct(exports: Readonly<Record<string, unknown>>, expected: string,
     const { message, ...place } = thrown(error)
     return failed({ ...place, message: `the constructor of ${nameOf(value)} throws: ${message}` })
   }
+}
+
+function expectedOf(protocol: Protocol): string {
+  return `a class that extends ${CONTRACTS[protocol].base}${protocol === 'http' ? ', or an app' : ''}`
 }
 
 function wrongClass(value: Constructor, protocol: Protocol): string | undefined {
@@ -92,5 +116,7 @@ function requiredElsewhere(members: ReadonlySet<string>, protocol: Protocol): st
 
 function namedExport(exports: Readonly<Record<string, unknown>>): string {
   const name = Object.keys(exports).find((key) => isClass(exports[key]))
-  return name === undefined ? '' : `: write "export default class ${name}"`
+  if (name !== undefined) return `: write "export default class ${name}"`
+  const app = Object.keys(exports).find((key) => recognise(exports[key]) !== undefined)
+  return app === undefined ? '' : `: write "export default ${app}"`
 }

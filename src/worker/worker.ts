@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { forbidListening } from '../apps/listen-watch.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { Arrivals } from '../handover/arrivals.ts'
 import { Departure } from '../handover/departure.ts'
@@ -43,11 +44,14 @@ export class Worker {
   readonly #arrivals: Arrivals
   readonly #departure: Departure
   readonly #onJoined: (() => void) | undefined
+  readonly #handlers: readonly object[]
+  #letListen: () => void = () => {}
 
   constructor(parts: WorkerParts) {
     const { config, owner } = parts.start
     const { log } = parts
     this.#onJoined = parts.onJoined
+    this.#handlers = parts.loaded.map(({ handler }) => handler)
     this.#member = new Member({
       start: parts.start,
       log,
@@ -72,8 +76,8 @@ export class Worker {
       owner,
       log,
       give: (move, handle) => parts.onMove?.(move, handle),
-      onMoved: (fd, heir) => {
-        if (fd > 0) registry.move(fd, heir)
+      onLost: (fd) => {
+        if (registry.ownerOf(fd) === owner) registry.remove(fd)
       },
       onLeft: () => parts.onLeft?.(),
     })
@@ -88,6 +92,7 @@ export class Worker {
   async start(): Promise<void> {
     await this.#member.start()
     this.#onJoined?.()
+    this.#letListen = forbidListening(this.#handlers, this.daemon.log)
     this.#metrics.start()
     await this.#reactor.start()
   }
@@ -153,6 +158,7 @@ export class Worker {
 
   async stop(maxWaitSeconds: number): Promise<void> {
     await this.#reactor.stop(maxWaitSeconds * 1000)
+    this.#letListen()
     this.#departure.stop()
     this.#metrics.stop()
     await this.#member.stop()
