@@ -5,6 +5,7 @@ import { placeText } from '../ipc/place.ts'
 import type { Death } from './deaths.ts'
 import { inTime } from './in-time.ts'
 import type { WorkerView } from './overview.ts'
+import type { Account } from './privileges.ts'
 import type { Roster } from './roster.ts'
 import { Slot } from './slot.ts'
 import { restartMs, staffPlaces } from './staff-places.ts'
@@ -14,6 +15,7 @@ export interface StaffParts {
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
+  readonly account: Account | undefined
   readonly roster: Roster
   /** Where each port listens now. */
   readonly ports: () => readonly PortPlace[]
@@ -162,14 +164,14 @@ export class Staff {
   }
 
   #slot(place: Slot['place'], config: Config): Slot {
-    const { store, log, roster } = this.#parts
+    const { store, log, account, roster } = this.#parts
     return new Slot(
       {
         place,
         log,
         nextOwner: () => roster.nextOwner(),
         restartMs: (current) => restartMs(current, place),
-        child: { store, log, onMessage: (child, message) => this.#receive(child, message) },
+        child: { store, log, account, onMessage: (child, message) => this.#receive(child, message) },
         onExit: (ended, child, death) => this.#exited(ended, child, death),
       },
       config,
