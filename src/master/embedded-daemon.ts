@@ -94,7 +94,7 @@ export class EmbeddedDaemon {
       status: async () => {
         this.#book.record(0, await worker.report())
         const addresses = new Map(worker.daemon.ports.map((port) => [port.name, port.address]))
-        return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], tables: worker.daemon.tables })
+        return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], staff: this.#staff?.views ?? [], tables: worker.daemon.tables })
       },
       metrics: async () => {
         const duty = this.#staff?.report

@@ -312,7 +312,8 @@ export class Master {
 
   async #status(): Promise<DaemonStatus> {
     await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
-    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers: this.#workers?.views ?? [], tables: this.#tables })
+    const [workers, staff] = [this.#workers?.views ?? [], this.#staff?.views ?? []]
+    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers, staff, tables: this.#tables })
   }
 
   async #close(): Promise<void> {

@@ -58,6 +58,7 @@ export class Staff {
       const view = (child: WorkerChild | undefined): WorkerView => ({
         index: slot.index,
         name: placeText(slot.place),
+        place: slot.place,
         pid: child?.pid,
         state: child?.state ?? 'starting',
         startedAt: child?.startedAt ?? Date.now(),
