@@ -42,12 +42,16 @@ export function portOrPathIsGiven({ ports, admin }: Shape): Finding[] {
   })
 }
 
+const HTTP_LIMITS = ['headerSeconds', 'requestSeconds', 'keepAliveSeconds', 'headerBytes', 'headerFields', 'bodyBytes']
+
 const ONLY: readonly { readonly key: readonly string[]; readonly protocols: readonly string[] }[] = [
   { key: ['framing'], protocols: ['tcp'] },
   { key: ['static'], protocols: ['http'] },
   { key: ['websocket'], protocols: ['http'] },
   { key: ['limits', 'maxPayload'], protocols: ['websocket'] },
   { key: ['limits', 'maxFragments'], protocols: ['websocket'] },
+  { key: ['limits', 'upgradeSeconds'], protocols: ['websocket'] },
+  ...HTTP_LIMITS.map((key) => ({ key: ['limits', key], protocols: ['http', 'websocket'] })),
 ]
 
 export function keysFitTheProtocol({ ports }: Shape): Finding[] {

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { HttpHandler } from '../contracts/handlers.ts'
+import { HttpGuard } from './http-guard.ts'
+import type { HttpSocket } from './http-socket.ts'
 import type { MeasuredResponse, ResponseObserver } from './node-internals.ts'
 import type { Port } from './port.ts'
 
@@ -10,13 +12,9 @@ export type StaticFiles = (request: IncomingMessage, response: ServerResponse, n
 // RFC 9110 section 9 and RFC 5789. Anything else is counted as OTHER: a label must not come from a client.
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
 
-/** The socket knows its response: a stop makes that one the last. */
-interface PolyportSocket extends Socket {
-  polyportResponse?: MeasuredResponse | undefined
-}
-
 /** The requests of an http port → the handler; or, on a websocket port, their refusal. */
 export class HttpRequests implements ResponseObserver {
+  readonly guard: HttpGuard
   readonly #port: Port
   readonly #staticFiles: StaticFiles | undefined
   readonly #serverHeader: string | undefined
@@ -24,6 +22,7 @@ export class HttpRequests implements ResponseObserver {
 
   constructor(parts: { port: Port; staticFiles?: StaticFiles | undefined; serverHeader?: string | undefined }) {
     this.#port = parts.port
+    this.guard = new HttpGuard(parts.port)
     this.#staticFiles = parts.staticFiles
     this.#serverHeader = parts.serverHeader
   }
@@ -32,10 +31,11 @@ export class HttpRequests implements ResponseObserver {
     const start = performance.now()
     response.observer = this
     response.startedAt = start
-    ;(request.socket as PolyportSocket).polyportResponse = response
+    ;(request.socket as HttpSocket).polyportResponse = response
     if (this.#isStopping) response.shouldKeepAlive = false
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
     this.#port.counters.messagesIn++
+    if (!this.guard.admits(request, response)) return
     if (this.#port.protocol === 'websocket') return refusePlain(response)
     if (this.#staticFiles === undefined) this.#handle(request, response, start)
     else this.#staticFiles(request, response, () => this.#handle(request, response, start))
@@ -45,14 +45,14 @@ export class HttpRequests implements ResponseObserver {
   lastOnes(): void {
     this.#isStopping = true
     for (const socket of this.#port.sockets) {
-      const { polyportResponse: response } = socket as PolyportSocket
+      const { polyportResponse: response } = socket as HttpSocket
       if (response !== undefined) response.shouldKeepAlive = false
     }
   }
 
   /** The connection has closed: a response that was not finished is counted too. */
   socketClosed(socket: Socket): void {
-    const { polyportResponse: response } = socket as PolyportSocket
+    const { polyportResponse: response } = socket as HttpSocket
     if (response?.observer !== undefined) this.responded(response)
   }
 
@@ -60,8 +60,9 @@ export class HttpRequests implements ResponseObserver {
   responded(response: MeasuredResponse): void {
     response.observer = undefined
     // An idle connection would keep its last request and response alive, 3 KiB.
-    const socket = response.req.socket as PolyportSocket
+    const socket = response.req.socket as HttpSocket
     if (socket.polyportResponse === response) socket.polyportResponse = undefined
+    if (!response.req.complete) socket.polyportUnread = response.req
     const { counters } = this.#port
     counters.messagesOut++
     counters.requestDuration.observeMs(performance.now() - response.startedAt)
@@ -74,7 +75,7 @@ export class HttpRequests implements ResponseObserver {
     try {
       const result = (port.handler as HttpHandler).onRequest(request, response)
       if (result !== undefined && typeof result.then === 'function') {
-        void this.#settle(result, response, start)
+        void this.#settle(result, request, response, start)
         return
       }
     } catch (error) {
@@ -84,9 +85,18 @@ export class HttpRequests implements ResponseObserver {
     port.counters.handler.observeMs(performance.now() - start)
   }
 
-  async #settle(result: Promise<void>, response: ServerResponse, start: number): Promise<void> {
-    if (!(await this.#port.settle(result, 'onRequest'))) answerFailure(response)
+  async #settle(result: Promise<void>, request: IncomingMessage, response: ServerResponse, start: number): Promise<void> {
+    if (!(await this.#port.settle(unlessGone(result, request), 'onRequest'))) answerFailure(response)
     this.#port.counters.handler.observeMs(performance.now() - start)
+  }
+}
+
+/** A handler that reads the body of a client that leaves meanwhile has not failed. */
+async function unlessGone(result: Promise<void>, request: IncomingMessage): Promise<void> {
+  try {
+    await result
+  } catch (error) {
+    if (error !== request.errored) throw error
   }
 }
 
