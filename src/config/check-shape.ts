@@ -3,10 +3,13 @@ import type { Finding, Path } from './finding.ts'
 import type { Sources } from './interpolate.ts'
 import { at, findingsOf } from './issue-text.ts'
 import { ConfigSchema } from './schema.ts'
+import { processSchema } from './work-schema.ts'
 
 export type Parsed = z.output<typeof ConfigSchema>
 export type ParsedPort = Parsed['ports'][number]
 export type ParsedAdmin = NonNullable<Parsed['admin']>
+export type ParsedTimers = NonNullable<Parsed['timers']>
+export type ParsedProcess = Parsed['processes'][string]
 
 /** An entry that fits the schema, with the input that it was made of: defaults hide what was not written. */
 export interface Shaped<T> {
@@ -23,6 +26,9 @@ export interface Shape {
   readonly ports: readonly Shaped<ParsedPort>[]
   readonly admin: Shaped<ParsedAdmin> | undefined
   readonly runtimeDir: string | undefined
+  readonly timers: Shaped<ParsedTimers> | undefined
+  readonly processes: readonly Shaped<ParsedProcess>[]
+  readonly lifecycle: Shaped<readonly string[]> | undefined
 }
 
 // zod's own words are not used, and finding them fails for a value with an odd member "constructor".
@@ -48,6 +54,9 @@ export function checkShape(input: unknown, sources: Sources): Shape {
     ports: list(at(known, ['ports'])).flatMap((given, index) => shaped(ConfigSchema.shape.ports.element, given, ['ports', index])),
     admin: shaped(ConfigSchema.shape.admin.unwrap(), at(known, ['admin']), ['admin'])[0],
     runtimeDir: ConfigSchema.shape.runtimeDir.safeParse(at(known, ['runtimeDir']), NO_WORDS).data,
+    timers: shaped(ConfigSchema.shape.timers.unwrap(), at(known, ['timers']), ['timers'])[0],
+    processes: members(at(known, ['processes'])).flatMap(([name, given]) => shaped(processSchema, given, ['processes', name])),
+    lifecycle: shaped(ConfigSchema.shape.lifecycle, at(known, ['lifecycle']), ['lifecycle'])[0],
   }
 }
 
@@ -58,6 +67,10 @@ function shaped<T>(schema: z.ZodType<T>, given: unknown, path: Path): Shaped<T>[
 
 function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : []
+}
+
+function members(value: unknown): [string, unknown][] {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : []
 }
 
 function convert(value: unknown, issues: readonly z.core.$ZodIssue[], sources: Sources): unknown {

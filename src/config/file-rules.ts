@@ -25,6 +25,15 @@ export function framingModulesExist({ ports }: Shape, dir: string): Finding[] {
   return ports.flatMap(({ path, value: { framing } }) => (framing?.type === 'custom' ? moduleExists([...path, 'framing', 'module'], framing.module, dir) : []))
 }
 
+export function workModulesExist({ timers, processes, lifecycle }: Shape, dir: string): Finding[] {
+  const listed = [
+    ...(timers?.value.modules ?? []).map((name, index) => ({ path: ['timers', 'modules', index], name })),
+    ...(lifecycle?.value ?? []).map((name, index) => ({ path: ['lifecycle', index], name })),
+    ...processes.map(({ path, value }) => ({ path: [...path, 'module'], name: value.module })),
+  ]
+  return listed.flatMap(({ path, name }) => moduleExists(path, name, dir))
+}
+
 function moduleExists(path: Path, name: string, dir: string): Finding[] {
   const module = modulePath(name, dir)
   if (module === name && !name.startsWith('/')) {
@@ -45,4 +54,4 @@ function kindOf(file: string): 'file' | 'folder' | 'nothing' {
   }
 }
 
-export const fileRules: readonly ((shape: Shape, dir: string) => Finding[])[] = [handlersExist, framingModulesExist]
+export const fileRules: readonly ((shape: Shape, dir: string) => Finding[])[] = [handlersExist, framingModulesExist, workModulesExist]

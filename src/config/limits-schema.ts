@@ -35,7 +35,9 @@ export const limits = z
       .default(10)
       .describe('http, websocket: how long the head of a request may take, from the first byte or, on a new connection, from its start; then 408.'),
     requestSeconds: seconds.default(60).describe('http, websocket: how long a request may take to come in, its body included; then 408.'),
-    keepAliveSeconds: seconds.default(65).describe('http, websocket: how long a connection is kept between two requests. Longer than what a proxy in front keeps it.'),
+    keepAliveSeconds: seconds
+      .default(65)
+      .describe('http, websocket: how long a connection is kept between two requests. Longer than what a proxy in front keeps it.'),
     headerBytes: z
       .int()
       .min(1024)

@@ -42,7 +42,7 @@ function typeText(schema: JsonSchema): string {
   if (schema.anyOf !== undefined) return schema.anyOf.map(typeText).join(' or ')
   if (schema.oneOf !== undefined || schema.properties !== undefined) return 'object, see below'
   if (typeof schema.additionalProperties === 'object') return Object.keys(schema.additionalProperties).length > 0 ? 'objects by name, see below' : 'object'
-  if (schema.items !== undefined) return 'list of objects, see below'
+  if (schema.items !== undefined) return typeText(schema.items).startsWith('object') ? 'list of objects, see below' : `list of ${typeText(schema.items)}`
   if (schema.type === 'integer' || schema.type === 'number') return `${schema.type === 'integer' ? 'whole number' : 'number'}${rangeText(schema)}`
   return schema.type === 'string' ? 'text' : schema.type === 'boolean' ? 'true or false' : (schema.type ?? 'anything')
 }

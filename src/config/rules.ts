@@ -5,7 +5,9 @@ import { fileRules, staticIsAFolder } from './file-rules.ts'
 import type { Finding } from './finding.ts'
 import { framingRules } from './framing-rules.ts'
 import { at } from './issue-text.ts'
+import { HTTP_LIMITS, limitsRules } from './limits-rules.ts'
 import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
+import { workRules } from './work-rules.ts'
 
 /** What no single value can tell: how the values of a config fit together, and with what is on this machine. */
 export type Rule = (shape: Shape, dir: string) => Finding[]
@@ -41,8 +43,6 @@ export function portOrPathIsGiven({ ports, admin }: Shape): Finding[] {
     return extra.map((key) => ({ path: [...path, key], message: `a unix socket has no ${key}, expected either "path" or "host" and "port"`, isKey: true }))
   })
 }
-
-const HTTP_LIMITS = ['headerSeconds', 'requestSeconds', 'keepAliveSeconds', 'headerBytes', 'headerFields', 'bodyBytes']
 
 const ONLY: readonly { readonly key: readonly string[]; readonly protocols: readonly string[] }[] = [
   { key: ['framing'], protocols: ['tcp'] },
@@ -93,6 +93,8 @@ export const RULES: readonly Rule[] = [
   socketPathsAreShort,
   ...addressRules,
   ...framingRules,
+  ...limitsRules,
+  ...workRules,
   staticIsAFolder,
 ]
 

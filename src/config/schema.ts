@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { limits } from './limits-schema.ts'
+import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
 
 /**
  * The one source of the config's types, validation and JSON Schema. A description here is the text that an editor shows
@@ -201,6 +202,9 @@ export const ConfigSchema = z.strictObject({
   watch,
   ports: z.array(port).min(1).describe('The ports.'),
   tables: z.record(name, table).default({}).describe('Shared tables, by name.'),
+  timers: timersSchema.optional(),
+  processes: z.record(name, processSchema).default({}).describe('Custom processes, by name.'),
+  lifecycle: lifecycleSchema,
 })
 
 /** The config as written. */

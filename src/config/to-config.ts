@@ -20,6 +20,9 @@ export function toConfig(parsed: Parsed, file: string, dir: string): Config {
     watch: { ...parsed.watch, paths: parsed.watch.paths.map((path) => resolve(dir, path)), ignore: parsed.watch.ignore.map((path) => resolve(dir, path)) },
     ...(parsed.admin !== undefined && { admin: withSocket(parsed.admin, dir) }),
     ports: parsed.ports.filter(({ enabled }) => enabled).map((port) => toPort(port, dir)),
+    ...(parsed.timers !== undefined && { timers: { ...parsed.timers, modules: parsed.timers.modules.map((name) => modulePath(name, dir)) } }),
+    processes: Object.fromEntries(Object.entries(parsed.processes).map(([name, entry]) => [name, { ...entry, module: modulePath(entry.module, dir) }])),
+    lifecycle: parsed.lifecycle.map((name) => modulePath(name, dir)),
     portIndexes: parsed.ports.flatMap(({ enabled }, index) => (enabled ? [index] : [])),
   }
 }

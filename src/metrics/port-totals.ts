@@ -10,8 +10,8 @@ export function emptyPort(port: { readonly name: string; readonly protocol: Prot
     protocol: port.protocol,
     connections: 0,
     accepted: 0,
-    refused: { max_connections: 0, denied: 0, origin: 0 },
-    closed: { client: 0, server: 0, shutdown: 0, heartbeat: 0, overflow: 0, frame_too_long: 0, error: 0 },
+    refused: { max_connections: 0, max_connections_per_ip: 0, rate: 0, denied: 0, origin: 0, proxy_header: 0, tls: 0 },
+    closed: { client: 0, server: 0, shutdown: 0, heartbeat: 0, overflow: 0, frame_too_long: 0, rate: 0, denied: 0, error: 0 },
     messagesIn: 0,
     messagesOut: 0,
     bytesIn: 0,
@@ -50,11 +50,11 @@ export function addPorts(a: PortReport, b: PortReport): PortReport {
 
 const NO_REQUESTS_REFUSED: Readonly<Record<string, number>> = {
   '400 error': 0,
-  '405 denied': 0,
   '408 heartbeat': 0,
   '413 frame_too_long': 0,
   '414 frame_too_long': 0,
   '431 frame_too_long': 0,
+  '501 denied': 0,
 }
 
 const EMPTY_HISTOGRAM: HistogramReport = { buckets: new Array<number>(SECONDS_BUCKETS.length + 1).fill(0), sum: 0 }

@@ -3,6 +3,12 @@ import type { PortConfig } from '../config/schema.ts'
 /** Where a port listens. A unix socket is a form of address, not a transport. */
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string }
 
+/** Who is at the other end, as everything that uses an address sees it. On a unix socket `''` and 0. */
+export interface PeerAddress {
+  readonly address: string
+  readonly port: number
+}
+
 /** The address a port's config names. */
 export function addressOf(config: Pick<PortConfig, 'host' | 'port' | 'path'>): Address {
   return config.path === undefined ? { host: config.host, port: config.port ?? 0 } : { path: config.path }

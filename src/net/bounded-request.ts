@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module'
 import type { IncomingMessage } from 'node:http'
+import { createRequire } from 'node:module'
 
 /** A request whose body is counted as it comes, and which can be broken off while its connection lives on for the answer. */
 export interface BoundedRequest extends IncomingMessage {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
+import type { PeerAddress } from './address.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
 import { Inbox } from './inbox.ts'
@@ -40,7 +41,7 @@ export class SocketConnection implements Connection {
   #isMoved = false
 
   /** @param peer its address; or what another worker says of a connection that comes from there */
-  constructor(context: ConnectionContext, socket: Socket, link: Link, peer: { address: string; port: number } | ConnectionState) {
+  constructor(context: ConnectionContext, socket: Socket, link: Link, peer: PeerAddress | ConnectionState) {
     this.#context = context
     this.wire = context.wire
     this.socket = socket

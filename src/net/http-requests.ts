@@ -5,6 +5,7 @@ import { HttpGuard } from './http-guard.ts'
 import type { HttpSocket } from './http-socket.ts'
 import type { MeasuredResponse, ResponseObserver } from './node-internals.ts'
 import type { Port } from './port.ts'
+import { BAD_REQUEST } from './request-head.ts'
 
 /** Serves files before the handler is asked: calls `next` for what it does not have. */
 export type StaticFiles = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
@@ -15,6 +16,8 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPT
 /** The requests of an http port → the handler; or, on a websocket port, their refusal. */
 export class HttpRequests implements ResponseObserver {
   readonly guard: HttpGuard
+  /** The WebSockets of the same port. */
+  webSockets: { isAskedFor(request: IncomingMessage): boolean } | undefined
   readonly #port: Port
   readonly #staticFiles: StaticFiles | undefined
   readonly #serverHeader: string | undefined
@@ -28,17 +31,34 @@ export class HttpRequests implements ResponseObserver {
   }
 
   readonly onRequest = (request: IncomingMessage, response: MeasuredResponse): void => {
-    const start = performance.now()
+    if (this.#admits(request, response)) this.#serve(request, response)
+  }
+
+  /** The client waits for 100 (Continue) before it sends its body. */
+  readonly onExpect = (request: IncomingMessage, response: MeasuredResponse): void => {
+    if (!this.#admits(request, response)) return
+    response.writeContinue()
+    this.#serve(request, response)
+  }
+
+  #admits(request: IncomingMessage, response: MeasuredResponse): boolean {
+    const socket = request.socket as HttpSocket
+    // What comes behind a request that was refused has no answer.
+    if (socket.polyportRefused !== undefined) return false
     response.observer = this
-    response.startedAt = start
-    ;(request.socket as HttpSocket).polyportResponse = response
+    response.startedAt = performance.now()
+    socket.polyportResponse = response
     if (this.#isStopping) response.shouldKeepAlive = false
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
     this.#port.counters.messagesIn++
-    if (!this.guard.admits(request, response)) return
+    return this.guard.admits(request, response)
+  }
+
+  #serve(request: IncomingMessage, response: MeasuredResponse): void {
+    if (this.webSockets?.isAskedFor(request) === true) return this.guard.refuseRequest(request, response, BAD_REQUEST)
     if (this.#port.protocol === 'websocket') return refusePlain(response)
-    if (this.#staticFiles === undefined) this.#handle(request, response, start)
-    else this.#staticFiles(request, response, () => this.#handle(request, response, start))
+    if (this.#staticFiles === undefined) this.#handle(request, response, response.startedAt)
+    else this.#staticFiles(request, response, () => this.#handle(request, response, response.startedAt))
   }
 
   /** Every response from now on is the last of its connection. */

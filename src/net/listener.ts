@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { PeerAddress } from './address.ts'
 import type { SocketConnection } from './connection.ts'
 import type { Movable, MovedState } from './movable.ts'
 import type { StreamHandle } from './node-internals.ts'
@@ -15,8 +16,14 @@ export interface Arrival {
 /** What opens one port in one worker: the reactor of that port. */
 export interface Listener {
   readonly port: Port
-  /** Takes a client's raw handle: one that was accepted here, or by the master. */
-  adopt?(client: StreamHandle): void
+  /**
+   * Takes the raw handle of a client that was let in.
+   * @param peer the client's address: not the handle's own, where a proxy has said whom it speaks for
+   * @param head what was read behind the proxy's words, as if it were read now
+   */
+  adopt?(client: StreamHandle, peer: PeerAddress, head?: Buffer): void
+  /** Tells a client that it is not let in, where the protocol has words for it: an HTTP status. Without this method its handle is closed. */
+  refuse?(client: StreamHandle, status: number): void
   /** The connections that could go to another worker now. */
   movables?(): Iterable<Movable>
   /** Takes over a connection that another worker has let go of. @param had what it has had there of each worker's messages */

@@ -1,3 +1,4 @@
+import type { PeerAddress } from './address.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { StreamHandle } from './node-internals.ts'
 import type { ReaderState } from './ws-internals.ts'
@@ -11,7 +12,7 @@ export type MovedState =
       readonly reader: ReaderState /** Received, and not looked at yet. */
       readonly unread: Uint8Array
     }
-  | { readonly kind: 'http' }
+  | { readonly kind: 'http' /** Nothing was ever received. */; readonly isNew: boolean; readonly peer: PeerAddress }
 
 /** A live connection that could go to another worker now. In the order of its methods, or `goOn` after the first. */
 export interface Movable {

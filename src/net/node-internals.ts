@@ -87,6 +87,12 @@ export function peerOf(handle: StreamHandle): { address: string; port: number } 
   return peername as { address: string; port: number }
 }
 
+/** From now on, these are the `remoteAddress` and `remotePort` of a socket, of a TLS socket, too. Its own address is not asked for. */
+export function setPeer(socket: net.Socket, { address, port }: { readonly address: string; readonly port: number }): void {
+  const family = address.includes(':') ? 'IPv6' : 'IPv4'
+  ;(socket as unknown as { _peername: object })._peername = address === '' ? {} : { address, port, family }
+}
+
 /** Wraps an accepted handle. With `onread`, its callback gets every read in one shared buffer, with the socket as `this`. */
 export function socketFromHandle(handle: StreamHandle, onread?: net.OnReadOpts): net.Socket {
   handle.setNoDelay?.(true)
@@ -173,6 +179,11 @@ export interface ResponseObserver {
 
 /** A response that tells when it has left. Node calls `detachSocket` then, once: a 'close' listener would cost each request twice as much. */
 export type MeasuredResponse = ServerResponse & { observer: ResponseObserver | undefined; startedAt: number }
+
+/** A request that is followed by FIN has its answer, also one that takes a while. Without this Node ends the connection at once. */
+export function answerHalfClosed(server: http.Server): void {
+  ;(server as unknown as { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true
+}
 
 /** Whether anything of a response has left: then no other answer can be given. */
 export function hasSentHead(response: ServerResponse): boolean {

@@ -82,15 +82,10 @@ export class Port implements PortInfo {
     }
   }
 
-  /** Takes a socket in, or refuses it when the port is full. */
-  admit(socket: Socket): boolean {
-    if (this.limits.maxConnections !== undefined && this.sockets.size >= this.limits.maxConnections) {
-      this.refused('max_connections')
-      return false
-    }
+  /** A socket has come in. */
+  enter(socket: Socket): void {
     this.sockets.add(socket)
     this.counters.accepted++
-    return true
   }
 
   refused(reason: CloseReason): void {

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
-import type { StreamHandler } from '../contracts/handlers.ts'
-import { plainAddress } from './address.ts'
+import type { StreamHandler, StreamInfo } from '../contracts/handlers.ts'
+import type { PeerAddress } from './address.ts'
 import type { Listener } from './listener.ts'
-import { peerOf, type StreamHandle, socketFromHandle } from './node-internals.ts'
+import { type StreamHandle, setPeer, socketFromHandle } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { endInGoodOrder } from './socket-end.ts'
 import { reasonOf } from './socket-error.ts'
@@ -15,14 +15,12 @@ export class RawStreamListener implements Listener {
     this.port = port
   }
 
-  adopt(client: StreamHandle): void {
-    const { address, port: remotePort } = peerOf(client)
-    const info = { remoteAddress: plainAddress(address), remotePort, port: this.port.name }
+  adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
+    const info = { remoteAddress: peer.address, remotePort: peer.port, port: this.port.name }
     const socket = socketFromHandle(client)
-    if (!this.port.admit(socket)) {
-      socket.destroy()
-      return
-    }
+    setPeer(socket, peer)
+    this.port.enter(socket)
+    if (head !== undefined) socket.unshift(head)
     let failure: Error | undefined
     socket.on('error', (error) => {
       failure = error
@@ -31,13 +29,13 @@ export class RawStreamListener implements Listener {
     void this.#give(socket, info)
   }
 
-  async #give(socket: Socket, info: { remoteAddress: string; remotePort: number; port: string }): Promise<void> {
+  async #give(socket: Socket, info: StreamInfo): Promise<void> {
     const start = performance.now()
     if (!(await this.port.settle(this.#call(socket, info), 'onStream'))) socket.destroy()
     this.port.counters.handler.observeMs(performance.now() - start)
   }
 
-  async #call(socket: Socket, info: { remoteAddress: string; remotePort: number; port: string }): Promise<void> {
+  async #call(socket: Socket, info: StreamInfo): Promise<void> {
     await (this.port.handler as StreamHandler).onStream(socket, info)
   }
 

@@ -1,7 +1,7 @@
 import type { OnReadOpts, Socket } from 'node:net'
 import { FrameError } from '../errors.ts'
 import { type Cutter, FrameReader } from '../framing/frame-reader.ts'
-import { plainAddress } from './address.ts'
+import type { PeerAddress } from './address.ts'
 import { HandlerCallbacks } from './callbacks.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
@@ -9,7 +9,7 @@ import type { ConnectionState } from './connection-state.ts'
 import type { Connections } from './connections.ts'
 import type { Arrival, Listener } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
-import { peerOf, type StreamHandle, socketFromHandle, streamHandleOf } from './node-internals.ts'
+import { type StreamHandle, setPeer, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
@@ -38,24 +38,22 @@ export class StreamListener implements Listener {
     this.#context = { port: parts.port, wire, outbox: parts.outbox, connections: parts.connections, callbacks }
   }
 
-  adopt(client: StreamHandle): void {
-    const { address, port: remotePort } = peerOf(client)
-    const peer = { address: plainAddress(address), port: remotePort }
+  adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     const socket = socketFromHandle(client, ONREAD) as StreamSocket
-    if (!this.port.admit(socket)) {
-      socket.destroy()
-      return
-    }
+    setPeer(socket, peer)
+    this.port.enter(socket)
     const connection = this.#connect(socket, peer)
     this.#context.connections.add(connection)
-    if (this.port.log.isLevelEnabled('debug')) this.port.log.debug({ fd: connection.fd, remoteAddress: peer.address, remotePort }, 'Connection opened')
+    const { log } = this.port
+    if (log.isLevelEnabled('debug')) log.debug({ fd: connection.fd, remoteAddress: peer.address, remotePort: peer.port }, 'Connection opened')
     const promise = this.#context.callbacks.opened(connection)
     if (promise !== undefined) connection.waitFor(promise)
+    if (head !== undefined) this.#push(socket, head, head.length)
     // Starts to read: nothing has been, so onConnect comes before the first message.
     if (connection.isOpen && !connection.isPaused) socket.read(0)
   }
 
-  #connect(socket: StreamSocket, peer: { address: string; port: number } | ConnectionState): SocketConnection {
+  #connect(socket: StreamSocket, peer: PeerAddress | ConnectionState): SocketConnection {
     const connection = new SocketConnection(this.#context, socket, socket, peer)
     socket.polyport = { connection, reader: new FrameReader(), listener: this }
     socket.on('end', onEnd)

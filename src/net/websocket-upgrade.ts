@@ -2,7 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
-import { plainAddress } from './address.ts'
+import { type PeerAddress, plainAddress } from './address.ts'
 import { HandlerCallbacks } from './callbacks.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
@@ -67,9 +67,14 @@ export class WebSocketUpgrade {
 
   /** Whether this request asks for what is served here. RFC 9110 section 7.8 lets a server ignore any other upgrade. */
   wants(request: IncomingMessage): boolean {
-    // RFC 6455 section 4.1: GET, HTTP/1.1 or higher, with a Host. What is not that is answered as a plain request.
-    if (request.method !== 'GET' || request.httpVersion !== '1.1' || request.headers.host === undefined) return false
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return false
+    // RFC 6455 section 4.1: GET, HTTP/1.1 or higher, with a Host.
+    return request.method === 'GET' && request.httpVersion === '1.1' && request.headers.host !== undefined && this.isAskedFor(request)
+  }
+
+  /** Whether it means a WebSocket of this port, rightly or not. */
+  isAskedFor(request: IncomingMessage): boolean {
+    const { upgrade, connection } = request.headers
+    if (upgrade?.toLowerCase() !== 'websocket' || connection === undefined || !/\bupgrade\b/i.test(connection)) return false
     return this.#path === undefined || pathOf(request) === this.#path
   }
 
@@ -120,7 +125,7 @@ export class WebSocketUpgrade {
     if (promise !== undefined) connection.waitFor(promise)
   }
 
-  #connect(webSocket: PolyportWebSocket, socket: PolyportSocket, peer: { address: string; port: number } | ConnectionState): SocketConnection {
+  #connect(webSocket: PolyportWebSocket, socket: PolyportSocket, peer: PeerAddress | ConnectionState): SocketConnection {
     const connection = new SocketConnection(this.#context, socket, webSocket, peer)
     webSocket.polyport = connection
     socket.polyport = { connection, upgrade: this, webSocket }

@@ -5,6 +5,7 @@ import { BindError } from '../errors.ts'
 import type { LeavingPort } from '../handover/departure.ts'
 import type { LeaveOrder } from '../ipc/messages.ts'
 import type { PortReport } from '../metrics/port-counters.ts'
+import { Admission } from '../net/admission.ts'
 import { bindError } from '../net/bind-error.ts'
 import type { Connections } from '../net/connections.ts'
 import { DatagramListener, lookupLiteral } from '../net/datagram-listener.ts'
@@ -29,6 +30,7 @@ const CUT_MS = 500
 interface Entry {
   readonly config: PortConfig
   readonly ports: readonly Port[]
+  readonly admission: Admission
   /** Missing on a udp port that is not open yet. */
   listener: Listener | undefined
   /** The worker's copy of the listening socket. */
@@ -77,7 +79,7 @@ export class Reactor {
             })
       const listener = createListener({ loaded, port, upgradePort, outbox, connections: parts.connections, serverHeader: parts.config.serverHeader })
       const ports = upgradePort === undefined ? [port] : [port, upgradePort]
-      this.#entries.set(config.name, { config, ports, listener, handle: undefined, rest: undefined })
+      this.#entries.set(config.name, { config, ports, admission: new Admission({ port, listener }), listener, handle: undefined, rest: undefined })
     }
   }
 
@@ -142,7 +144,7 @@ export class Reactor {
   adopt(name: string, client: StreamHandle): void {
     const entry = this.#entry(name)
     if (this.#isReserved(client)) this.#refuse(entry, client)
-    else entry.listener?.adopt?.(client)
+    else entry.admission.admit(client)
   }
 
   /** Accepts nothing more on this port until it is opened again. */
@@ -209,14 +211,14 @@ export class Reactor {
   }
 
   #accept(entry: Entry, handle: StreamHandle): void {
-    const { listener, config } = entry
+    const { admission, config } = entry
     const port = entry.ports[0] as Port
     const status = acceptOn(
       handle,
       (client) => {
         const isReserved = this.#isReserved(client)
         if (isReserved && this.#onRested === undefined) return this.#refuse(entry, client)
-        listener?.adopt?.(client)
+        admission.admit(client)
         this.#onAccepted(config.name, port.sockets.size)
         if (isReserved) this.#rest(entry)
       },

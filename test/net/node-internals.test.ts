@@ -14,6 +14,7 @@ import {
   peerOf,
   receiveOn,
   type StreamHandle,
+  setPeer,
   socketFromHandle,
   startReading,
   stopReading,
@@ -29,6 +30,7 @@ import {
  * - the "state symbol" of a dgram.Socket and its handle.recvStop(); socket.bind(handle)
  * - socket._handle: bytesWritten, writeQueueSize, reading, readStart(), readStop()
  * - the "http.server.connections" symbol of an http.Server and idle() of its value; socket._httpMessage
+ * - socket._peername, which remoteAddress and remotePort are taken from
  * - ServerResponse#detachSocket, called once when a response has left; createServer({ ServerResponse })
  */
 
@@ -225,4 +227,30 @@ test('idleSockets() are those between two requests and before the first byte', a
   await once(client, 'data')
   await new Promise((resolve) => setImmediate(resolve))
   assert.equal(idleSockets(server, sockets).length, 1, 'after the answer')
+})
+
+test('setPeer() says what the address of a socket is, and bytes put back into a socket are what an HTTP server reads first', async (t) => {
+  const handle = bound()
+  const server = http.createServer((request, response) => response.end(`${request.url} of ${request.socket.remoteAddress}:${request.socket.remotePort}`))
+  const port = boundPort(handle)
+  acceptOn(
+    handle,
+    (client) => {
+      const socket = socketFromHandle(client)
+      setPeer(socket, { address: '192.0.2.7', port: 4711 })
+      socket.unshift(Buffer.from('GET /head HTTP/1.1\r\nHo'))
+      server.emit('connection', socket)
+    },
+    (errno) => assert.fail(`accept failed: ${errno}`),
+  )
+  const client = net.connect(port, '127.0.0.1')
+  t.after(() => {
+    client.destroy()
+    handle.close()
+  })
+  client.write('st: x\r\n\r\n')
+
+  const [answer] = await once(client, 'data')
+
+  assert.match(String(answer), /^HTTP\/1\.1 200 OK\r\n.*\/head of 192\.0\.2\.7:4711$/s)
 })

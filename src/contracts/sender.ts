@@ -1,0 +1,11 @@
+/** What a process of the daemon is there for. */
+export type ProcessRole = 'worker' | 'task' | 'timer' | 'process'
+
+/** The process that a message came from. */
+export interface Sender {
+  readonly role: ProcessRole
+  /** Which of its role, or of its name, it is: the slot of a worker, say. */
+  readonly slot: number
+  /** The name of a custom process. */
+  readonly name?: string
+}
