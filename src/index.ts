@@ -8,6 +8,7 @@ export { HttpHandler, StreamHandler, TcpHandler, UdpHandler, WebSocketHandler } 
 export type { Logger } from './contracts/logger.ts'
 export type { Peer } from './contracts/peer.ts'
 export type { ColumnValue, Counter, Row, Table, Tables } from './contracts/table.ts'
+export type { TlsInfo } from './contracts/tls-info.ts'
 export { createDaemon } from './create-daemon.ts'
 export type { Problem } from './errors.ts'
 export {
