@@ -143,7 +143,7 @@ export class Master {
     const said = this.#service.stopping()
     this.#dispatch?.close()
     const { maxWaitSeconds } = this.#config
-    await Promise.all([this.#workers?.stop(maxWaitSeconds), this.#staff?.stop(maxWaitSeconds)])
+    await this.#staff?.stop(maxWaitSeconds, this.#workers?.stop(maxWaitSeconds))
     await said
     await this.#close()
     this.#log.info('Stopped')

@@ -115,11 +115,11 @@ export class Staff {
     return { undo, takeOver: () => this.#takeOver(slots, removed) }
   }
 
-  /** Ends all in good order, those last that the others may still need. */
-  async stop(maxWaitSeconds: number): Promise<void> {
+  /** Ends all in good order, those last that the others, and the workers, may still need. */
+  async stop(maxWaitSeconds: number, workers: Promise<void> | undefined): Promise<void> {
     const all = [...this.#slots.values(), ...this.#retired]
     const isQueue = (slot: Slot): boolean => slot.place.role === 'queue'
-    await Promise.all(all.filter((slot) => !isQueue(slot)).map((slot) => slot.stop(maxWaitSeconds)))
+    await Promise.all([workers, ...all.filter((slot) => !isQueue(slot)).map((slot) => slot.stop(maxWaitSeconds))])
     await Promise.all(all.filter(isQueue).map((slot) => slot.stop(maxWaitSeconds)))
   }
 
