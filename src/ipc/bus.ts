@@ -107,7 +107,7 @@ export class Bus {
     const bytes = encodeBusMessage(message, origin)
     for (const one of owners) this.#links.get(one)?.send(bytes)
     if (owners.includes(self)) this.#remember(message, origin)
-    return this.#links.has(owner)
+    return owner === self || this.#links.has(owner)
   }
 
   /** To this process alone and for certain: hand-over, and what is posted. @returns false when there is no such process (any more) */

@@ -103,6 +103,7 @@ export class EmbeddedDaemon {
           workers: [this.#view],
           staff: this.#staff?.views ?? [],
           missingWorkers: 0,
+          isSettled: true,
           reloads: { done: 0, failed: 0, seconds: 0 },
           counts: worker.daemon.stats(),
           tables: worker.daemon.tables,

@@ -310,9 +310,9 @@ export class Master {
   async #metrics(): Promise<string> {
     const workers = this.#workers?.views ?? []
     const staff = this.#staff?.views ?? []
-    const [missingWorkers = 0] = await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
+    const [answers = NO_ANSWERS] = await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
     const counts = this.#registry?.counts() ?? { users: 0, groups: 0 }
-    return this.#overview.metrics({ workers, staff, missingWorkers, counts, tables: this.#tables, reloads: this.#reloads })
+    return this.#overview.metrics({ workers, staff, ...answers, counts, tables: this.#tables, reloads: this.#reloads })
   }
 
   async #status(): Promise<DaemonStatus> {
@@ -333,3 +333,5 @@ export class Master {
     this.#pidFile.release()
   }
 }
+
+const NO_ANSWERS = { missingWorkers: 0, isSettled: false }

@@ -63,6 +63,8 @@ export class WorkerChild {
   readonly #ready: Milestone = milestone()
   readonly #left: Milestone = milestone()
   readonly #ended: Milestone = milestone()
+  /** Of what was sent and has not left this process: a handle waits until the child has taken the one before. */
+  readonly #unsent = new Set<() => void>()
   #isOnBus = false
   #hasEnded = false
 
@@ -91,6 +93,9 @@ export class WorkerChild {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#hasEnded = true
+      // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
+      for (const onSent of this.#unsent) onSent()
+      this.#unsent.clear()
       void rm(this.#bus, { force: true })
       const error = new Error(`${what[0]?.toUpperCase()}${what.slice(1)} ended before it was ready: ${signal ?? `exit code ${code}`}`)
       this.#loaded.fail(error)
@@ -146,12 +151,12 @@ export class WorkerChild {
   /** A message for a process that has just died is dropped, and answers false: its death is handled where it is noticed. */
   send(message: ToWorker, handle?: StreamHandle | DatagramHandle, onSent?: () => void): boolean {
     if (!this.#child.connected) return false
-    return (
-      this.#child.send(message, handle as never, (error) => {
-        if (error) this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
-        onSent?.()
-      }) || true
-    )
+    if (onSent !== undefined) this.#unsent.add(onSent)
+    this.#child.send(message, handle as never, (error) => {
+      if (error) this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
+      if (onSent !== undefined && this.#unsent.delete(onSent)) onSent()
+    })
+    return true
   }
 
   /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */

@@ -112,10 +112,16 @@ export class Workers {
     for (const slot of [...this.#slots, ...this.#retired]) slot.kill()
   }
 
-  /** Has every worker report. Resolves with the number of those that did not in time. */
-  async refresh(): Promise<number> {
-    const numSilent = await this.#parts.roster.refresh(this.children)
-    return this.#slots.filter(({ current }) => current === undefined).length + numSilent
+  /** Has every worker report. Resolves with the number of those that did not in time, and whether no connection was on its way meanwhile. */
+  async refresh(): Promise<{ missingWorkers: number; isSettled: boolean }> {
+    const wasHandingOver = this.#isHandingOver
+    const numSilent = await this.#parts.roster.refresh(this.children.filter(({ state }) => state !== 'starting'))
+    const numStarting = this.#slots.filter(({ current }) => current === undefined || current.state === 'starting').length
+    return { missingWorkers: numSilent + numStarting, isSettled: numSilent === 0 && !wasHandingOver && !this.#isHandingOver }
+  }
+
+  get #isHandingOver(): boolean {
+    return this.#retired.size > 0 || this.#slots.some(({ draining }) => draining.size > 0)
   }
 
   async #prepare(config: Config, slots: readonly Slot[], open: (child: WorkerChild) => Promise<void> | void): Promise<void> {

@@ -86,8 +86,8 @@ export class Worker {
       owner,
       log,
       give: (move, handle) => parts.onMove?.(move, handle),
-      onMoved: (fd, heir) => {
-        if (fd > 0) registry.move(fd, heir)
+      onLost: (fd) => {
+        if (registry.ownerOf(fd) === owner) registry.remove(fd)
       },
       onLeft: () => parts.onLeft?.(),
     })
