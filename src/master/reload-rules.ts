@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts'
 
 /** What is fixed when the daemon starts: where it is, who may talk to it, how connections are spread. */
-const FIXED = ['name', 'runtimeDir', 'dataDir', 'dispatch', 'admin'] as const
+const FIXED = ['name', 'user', 'group', 'runtimeDir', 'dataDir', 'dispatch', 'admin'] as const
 
 /** What a reload cannot change, each as a sentence. Empty when the new config can take the place of the old one. */
 export function unchangeable(old: Config, next: Config): string[] {
