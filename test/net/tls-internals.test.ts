@@ -18,7 +18,7 @@ import { authority, serverCertificate } from '../tls-daemon.ts'
 async function accepted(t: TestContext): Promise<{ server: tls.Server; handle: StreamHandle; port: number; client: net.Socket }> {
   const listening = bindStream({ host: '127.0.0.1', port: 0 })
   assert.ok(typeof listening !== 'number')
-  const handle = new Promise<StreamHandle>((resolve) => acceptOn(listening, resolve, assert.fail))
+  const handle = new Promise<StreamHandle>((resolve) => acceptOn(listening, resolve, () => assert.fail('accept(2) fails')))
   const port = boundPort(listening)
   const client = net.connect(port, '127.0.0.1')
   t.after(() => {
@@ -46,7 +46,7 @@ test('what was read before the handshake, and unshifted, is its beginning', asyn
   const { server, handle, client } = await accepted(t)
   const hello = new Promise<Buffer>((resolve) => {
     const raw = socketFromHandle(handle)
-    raw.once('data', (chunk) => {
+    raw.once('data', (chunk: Buffer) => {
       raw.pause()
       resolve(chunk)
       raw.unshift(chunk)

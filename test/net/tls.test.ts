@@ -259,7 +259,7 @@ describe('TLS on other ports', () => {
       { name: 'web', protocol: 'http', websocket },
     ])
     for (const url of [`wss://127.0.0.1:${daemon.port('ws')}/`, `wss://127.0.0.1:${daemon.port('web')}/ws`]) {
-      const socket = new WebSocket(url, { ca: authority.cert, ALPNProtocols: ['http/1.1'] })
+      const socket = new WebSocket(url, [], { ca: authority.cert, ALPNProtocols: ['http/1.1'] } as object)
       await once(socket, 'open')
       socket.send('tls')
       const info = JSON.parse(String((await once(socket, 'message'))[0]))
