@@ -7,6 +7,7 @@ import { framingRules } from './framing-rules.ts'
 import { at } from './issue-text.ts'
 import { HTTP_LIMITS, limitsRules } from './limits-rules.ts'
 import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
+import { tlsRules } from './tls-rules.ts'
 import { workRules } from './work-rules.ts'
 
 /** What no single value can tell: how the values of a config fit together, and with what is on this machine. */
@@ -46,8 +47,12 @@ export function portOrPathIsGiven({ ports, admin }: Shape): Finding[] {
 
 const ONLY: readonly { readonly key: readonly string[]; readonly protocols: readonly string[] }[] = [
   { key: ['framing'], protocols: ['tcp'] },
+  { key: ['tls'], protocols: ['tcp', 'http', 'websocket', 'stream'] },
+  { key: ['http2'], protocols: ['http'] },
   { key: ['static'], protocols: ['http'] },
   { key: ['websocket'], protocols: ['http'] },
+  { key: ['hooks'], protocols: ['http'] },
+  { key: ['compression'], protocols: ['http'] },
   { key: ['limits', 'maxPayload'], protocols: ['websocket'] },
   { key: ['limits', 'maxFragments'], protocols: ['websocket'] },
   { key: ['limits', 'upgradeSeconds'], protocols: ['websocket'] },
@@ -94,6 +99,7 @@ export const RULES: readonly Rule[] = [
   ...addressRules,
   ...framingRules,
   ...limitsRules,
+  ...tlsRules,
   ...workRules,
   staticIsAFolder,
 ]

@@ -3,12 +3,13 @@ import type { Socket } from 'node:net'
 import type { HttpHandler } from '../contracts/handlers.ts'
 import { HttpGuard } from './http-guard.ts'
 import type { HttpSocket } from './http-socket.ts'
+import { isPromise } from './is-promise.ts'
 import type { MeasuredResponse, ResponseObserver } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { BAD_REQUEST } from './request-head.ts'
 
-/** Serves files before the handler is asked: calls `next` for what it does not have. */
-export type StaticFiles = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
+/** Stands before the handler: looks at a request, or answers it instead of calling `next`. */
+export type RequestStep = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
 
 // RFC 9110 section 9 and RFC 5789. Anything else is counted as OTHER: a label must not come from a client.
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
@@ -19,14 +20,14 @@ export class HttpRequests implements ResponseObserver {
   /** The WebSockets of the same port. */
   webSockets: { isAskedFor(request: IncomingMessage): boolean } | undefined
   readonly #port: Port
-  readonly #staticFiles: StaticFiles | undefined
+  readonly #steps: readonly RequestStep[]
   readonly #serverHeader: string | undefined
   #isStopping = false
 
-  constructor(parts: { port: Port; staticFiles?: StaticFiles | undefined; serverHeader?: string | undefined }) {
+  constructor(parts: { port: Port; steps?: readonly RequestStep[]; serverHeader?: string | undefined }) {
     this.#port = parts.port
     this.guard = new HttpGuard(parts.port)
-    this.#staticFiles = parts.staticFiles
+    this.#steps = parts.steps ?? []
     this.#serverHeader = parts.serverHeader
   }
 
@@ -57,8 +58,8 @@ export class HttpRequests implements ResponseObserver {
   #serve(request: IncomingMessage, response: MeasuredResponse): void {
     if (this.webSockets?.isAskedFor(request) === true) return this.guard.refuseRequest(request, response, BAD_REQUEST)
     if (this.#port.protocol === 'websocket') return refusePlain(response)
-    if (this.#staticFiles === undefined) this.#handle(request, response, response.startedAt)
-    else this.#staticFiles(request, response, () => this.#handle(request, response, response.startedAt))
+    if (this.#steps.length === 0) this.#handle(request, response, response.startedAt)
+    else this.#step(0, request, response)
   }
 
   /** Every response from now on is the last of its connection. */
@@ -68,6 +69,11 @@ export class HttpRequests implements ResponseObserver {
       const { polyportResponse: response } = socket as HttpSocket
       if (response !== undefined) response.shouldKeepAlive = false
     }
+  }
+
+  /** Whether a response of this connection has not left yet. */
+  isAnswering(socket: Socket): boolean {
+    return (socket as HttpSocket).polyportResponse !== undefined
   }
 
   /** The connection has closed: a response that was not finished is counted too. */
@@ -90,11 +96,22 @@ export class HttpRequests implements ResponseObserver {
     counters.request(METHODS.has(method) ? method : 'OTHER', response.statusCode)
   }
 
+  #step(index: number, request: IncomingMessage, response: MeasuredResponse): void {
+    const step = this.#steps[index]
+    if (step === undefined) return this.#handle(request, response, performance.now())
+    try {
+      step(request, response, () => this.#step(index + 1, request, response))
+    } catch (error) {
+      this.#port.failed(error, 'onRequest')
+      answerFailure(response)
+    }
+  }
+
   #handle(request: IncomingMessage, response: ServerResponse, start: number): void {
     const port = this.#port
     try {
-      const result = (port.handler as HttpHandler).onRequest(request, response)
-      if (result !== undefined && typeof result.then === 'function') {
+      const result: unknown = (port.handler as HttpHandler).onRequest(request, response)
+      if (isPromise(result)) {
         void this.#settle(result, request, response, start)
         return
       }
@@ -105,14 +122,14 @@ export class HttpRequests implements ResponseObserver {
     port.counters.handler.observeMs(performance.now() - start)
   }
 
-  async #settle(result: Promise<void>, request: IncomingMessage, response: ServerResponse, start: number): Promise<void> {
+  async #settle(result: PromiseLike<unknown>, request: IncomingMessage, response: ServerResponse, start: number): Promise<void> {
     if (!(await this.#port.settle(unlessGone(result, request), 'onRequest'))) answerFailure(response)
     this.#port.counters.handler.observeMs(performance.now() - start)
   }
 }
 
 /** A handler that reads the body of a client that leaves meanwhile has not failed. */
-async function unlessGone(result: Promise<void>, request: IncomingMessage): Promise<void> {
+async function unlessGone(result: PromiseLike<unknown>, request: IncomingMessage): Promise<void> {
   try {
     await result
   } catch (error) {

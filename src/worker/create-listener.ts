@@ -1,13 +1,17 @@
-import sirv from 'sirv'
+import { compressionOf } from '../config/compression-schema.ts'
 import { createFraming } from '../framing/create-framing.ts'
+import { compressionStep } from '../http/compression.ts'
+import { hookStep } from '../http/hooks.ts'
+import { staticStep } from '../http/static-files.ts'
 import type { Connections } from '../net/connections.ts'
 import { HttpListener } from '../net/http-listener.ts'
-import { HttpRequests } from '../net/http-requests.ts'
+import { HttpRequests, type RequestStep } from '../net/http-requests.ts'
 import type { Listener } from '../net/listener.ts'
 import type { Outbox } from '../net/outbox.ts'
 import type { Port } from '../net/port.ts'
 import { RawStreamListener } from '../net/raw-stream-listener.ts'
 import { StreamListener } from '../net/stream-listener.ts'
+import { type SecureListener, TlsListener } from '../net/tls-listener.ts'
 import { WebSocketUpgrade } from '../net/websocket-upgrade.ts'
 import type { LoadedPort } from './loaded-port.ts'
 
@@ -26,19 +30,30 @@ const DEFAULT_FRAMING = { type: 'eof', eof: '\r\n', keepEof: false, maxLength: 4
 
 /** Makes the listener of a port's protocol. A udp port has none until its socket is there. */
 export function createListener(parts: ListenerParts): Listener | undefined {
-  return LISTENERS[parts.port.protocol](parts)
+  const listener = LISTENERS[parts.port.protocol](parts)
+  const { tls } = parts.loaded.config
+  return tls === undefined || listener === undefined ? listener : new TlsListener({ inner: listener, tls })
 }
 
-const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => Listener | undefined> = {
+const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListener | undefined> = {
   tcp: ({ loaded, port, outbox, connections }) =>
     new StreamListener({ port, framing: createFraming(loaded.config.framing ?? DEFAULT_FRAMING, loaded.framing), outbox, connections }),
   udp: () => undefined,
   stream: ({ port }) => new RawStreamListener(port),
   http: ({ loaded, port, upgradePort, outbox, connections, serverHeader }) => {
-    const staticFiles = loaded.config.static === undefined ? undefined : sirv(loaded.config.static, { dev: true, etag: true })
     const upgrade = upgradePort && new WebSocketUpgrade({ port: upgradePort, path: loaded.config.websocket?.path ?? '/', outbox, connections })
-    return new HttpListener({ port, requests: new HttpRequests({ port, staticFiles, serverHeader }), ...(upgrade && { upgrade }) })
+    return new HttpListener({ port, requests: new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader }), ...(upgrade && { upgrade }) })
   },
   websocket: ({ port, outbox, connections, serverHeader }) =>
     new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections }) }),
+}
+
+/** What stands before the handler of an http port, the outermost first. */
+function stepsOf({ config, hooks }: LoadedPort, port: Port): RequestStep[] {
+  const steps: RequestStep[] = []
+  if (hooks !== undefined) steps.push(hookStep(port, hooks))
+  const compression = compressionOf(config.compression)
+  if (compression !== undefined) steps.push(compressionStep(compression))
+  if (config.static !== undefined) steps.push(staticStep(config.static))
+  return steps
 }
