@@ -25,7 +25,7 @@ const LAYERS = [
 ]
 // What only one place may know.
 const KEEPERS: Readonly<Record<string, RegExp>> = {
-  lmdb: /^shared\/store\.ts$/,
+  lmdb: /^shared\/(store|task-store)\.ts$/,
   ws: /^net\/(websocket-|ws-internals)/,
   'unix-dgram': /^net\/unix-datagram\.ts$/,
   yargs: /^(cli\/|bin\.ts)/,

@@ -25,8 +25,10 @@ export function framingModulesExist({ ports }: Shape, dir: string): Finding[] {
   return ports.flatMap(({ path, value: { framing } }) => (framing?.type === 'custom' ? moduleExists([...path, 'framing', 'module'], framing.module, dir) : []))
 }
 
-export function workModulesExist({ timers, processes, lifecycle }: Shape, dir: string): Finding[] {
+export function workModulesExist({ tasks, events, timers, processes, lifecycle }: Shape, dir: string): Finding[] {
   const listed = [
+    ...(tasks?.value.modules ?? []).map((name, index) => ({ path: ['tasks', 'modules', index], name })),
+    ...(events?.value.modules ?? []).map((name, index) => ({ path: ['events', 'modules', index], name })),
     ...(timers?.value.modules ?? []).map((name, index) => ({ path: ['timers', 'modules', index], name })),
     ...(lifecycle?.value ?? []).map((name, index) => ({ path: ['lifecycle', index], name })),
     ...processes.map(({ path, value }) => ({ path: [...path, 'module'], name: value.module })),

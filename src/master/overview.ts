@@ -68,6 +68,7 @@ export class Overview {
     workers: readonly WorkerView[]
     staff: readonly WorkerView[]
     missingWorkers: number
+    isSettled: boolean
     reloads: MasterFacts['reloads']
     counts: { users: number; groups: number }
     tables: Tables | undefined
@@ -82,6 +83,7 @@ export class Overview {
         .map(({ name = '', state, restarts }) => ({ process: name, up: state === 'ready', restarts })),
       reloads: now.reloads,
       missingWorkers: now.missingWorkers,
+      isSettled: now.isSettled,
       tables: this.#tables(now.tables),
       ...now.counts,
     })

@@ -12,6 +12,7 @@ import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import type { Account } from './privileges.ts'
 
 const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
 const DUTY_PROGRAM = new URL('../worker/duty-process.js', import.meta.url)
@@ -30,6 +31,8 @@ export interface WorkerChildParts {
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
+  /** Who the process is to run as, if not as the master does. Node also takes all further groups from it. */
+  readonly account?: Account | undefined
   readonly onMessage: (child: WorkerChild, message: ToMaster, handle: StreamHandle | undefined) => void
   readonly onExit: (child: WorkerChild, code: number | null, signal: NodeJS.Signals | null) => void
 }
@@ -63,6 +66,8 @@ export class WorkerChild {
   readonly #ready: Milestone = milestone()
   readonly #left: Milestone = milestone()
   readonly #ended: Milestone = milestone()
+  /** Of what was sent and has not left this process: a handle waits until the child has taken the one before. */
+  readonly #unsent = new Set<() => void>()
   #isOnBus = false
   #hasEnded = false
 
@@ -80,6 +85,9 @@ export class WorkerChild {
     this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
       stdio: ['ignore', out, out, 'ipc'],
       execArgv: [...process.execArgv, ...V8_FLAGS],
+      // It writes to the file that it was given: its user may not be allowed to open it.
+      env: { ...process.env, [LOG_FILE_VARIABLE]: undefined },
+      ...parts.account,
     })
     if (typeof out === 'number') closeSync(out)
     this.#child.on('error', (error) => log.error({ err: error, role: what }, 'Process failed'))
@@ -91,6 +99,9 @@ export class WorkerChild {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#hasEnded = true
+      // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
+      for (const onSent of this.#unsent) onSent()
+      this.#unsent.clear()
       void rm(this.#bus, { force: true })
       const error = new Error(`${what[0]?.toUpperCase()}${what.slice(1)} ended before it was ready: ${signal ?? `exit code ${code}`}`)
       this.#loaded.fail(error)
@@ -146,12 +157,12 @@ export class WorkerChild {
   /** A message for a process that has just died is dropped, and answers false: its death is handled where it is noticed. */
   send(message: ToWorker, handle?: StreamHandle | DatagramHandle, onSent?: () => void): boolean {
     if (!this.#child.connected) return false
-    return (
-      this.#child.send(message, handle as never, (error) => {
-        if (error) this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
-        onSent?.()
-      }) || true
-    )
+    if (onSent !== undefined) this.#unsent.add(onSent)
+    this.#child.send(message, handle as never, (error) => {
+      if (error) this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
+      if (onSent !== undefined && this.#unsent.delete(onSent)) onSent()
+    })
+    return true
   }
 
   /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */

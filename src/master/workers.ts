@@ -4,6 +4,7 @@ import type { MoveNote, ToMaster } from '../ipc/messages.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
 import { inTime } from './in-time.ts'
 import type { WorkerView } from './overview.ts'
+import type { Account } from './privileges.ts'
 import type { Roster } from './roster.ts'
 import { Slot } from './slot.ts'
 import type { WorkerChild } from './worker-child.ts'
@@ -12,6 +13,7 @@ export interface WorkersParts {
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
+  readonly account: Account | undefined
   readonly roster: Roster
   /** Gives a worker whose handlers are loaded its ports. */
   readonly open: (child: WorkerChild) => Promise<void> | void
@@ -112,10 +114,16 @@ export class Workers {
     for (const slot of [...this.#slots, ...this.#retired]) slot.kill()
   }
 
-  /** Has every worker report. Resolves with the number of those that did not in time. */
-  async refresh(): Promise<number> {
-    const numSilent = await this.#parts.roster.refresh(this.children)
-    return this.#slots.filter(({ current }) => current === undefined).length + numSilent
+  /** Has every worker report. Resolves with the number of those that did not in time, and whether no connection was on its way meanwhile. */
+  async refresh(): Promise<{ missingWorkers: number; isSettled: boolean }> {
+    const wasHandingOver = this.#isHandingOver
+    const numSilent = await this.#parts.roster.refresh(this.children.filter(({ state }) => state !== 'starting'))
+    const numStarting = this.#slots.filter(({ current }) => current === undefined || current.state === 'starting').length
+    return { missingWorkers: numSilent + numStarting, isSettled: numSilent === 0 && !wasHandingOver && !this.#isHandingOver }
+  }
+
+  get #isHandingOver(): boolean {
+    return this.#retired.size > 0 || this.#slots.some(({ draining }) => draining.size > 0)
   }
 
   async #prepare(config: Config, slots: readonly Slot[], open: (child: WorkerChild) => Promise<void> | void): Promise<void> {
@@ -146,13 +154,13 @@ export class Workers {
   }
 
   #slot(index: number, config: Config): Slot {
-    const { store, log, roster } = this.#parts
+    const { store, log, account, roster } = this.#parts
     const slot: Slot = new Slot(
       {
         place: { role: 'worker', index },
         log,
         nextOwner: () => roster.nextOwner(),
-        child: { store, log, onMessage: (child, message, handle) => this.#receive(slot, child, message, handle) },
+        child: { store, log, account, onMessage: (child, message, handle) => this.#receive(slot, child, message, handle) },
         onExit: (_slot, child, death) => this.#exited(slot, child, death),
       },
       config,

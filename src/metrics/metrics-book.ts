@@ -2,6 +2,7 @@ import type { Protocol } from '../config/schema.ts'
 import { type CustomMetrics, countersOf, mergeCustom, parseCustom } from './custom-metrics.ts'
 import { FAMILIES, family } from './families.ts'
 import { HighWater } from './high-water.ts'
+import { LostConnections } from './lost-connections.ts'
 import type { MetricJson } from './metric-json.ts'
 import type { PortReport } from './port-counters.ts'
 import { portMetrics } from './port-metrics.ts'
@@ -37,6 +38,7 @@ export class MetricsBook {
   /** What duties that are gone had counted. */
   #duties: readonly MetricJson[] = []
   #custom: CustomMetrics = []
+  readonly #lost = new LostConnections()
   readonly #highWater = new HighWater(2 * MAX_SERIES)
 
   /** @param ports every port of the config: its series are there before the first report */
@@ -65,7 +67,7 @@ export class MetricsBook {
     const { slot } = live
     this.#live.delete(pid)
     this.#duties = mergeCustom([this.#duties, countersOf(live.report.duty?.metrics ?? [])]).metrics
-    this.#ports = sumPorts(this.#ports, [ports.map(ended)])
+    this.#ports = sumPorts(this.#ports, [ports.map((port) => ({ ...port, connections: 0 }))])
     this.#cpuSeconds.set(slot, (this.#cpuSeconds.get(slot) ?? 0) + cpu.user + cpu.system)
     this.#custom = mergeCustom([this.#custom, countersOf(live.custom)]).metrics
   }
@@ -87,13 +89,21 @@ export class MetricsBook {
 
   /** The page, in Prometheus' text format 0.0.4. */
   async render(facts: MasterFacts): Promise<string> {
+    const ports = this.ports()
+    if (facts.isSettled) this.#lost.settle(ports)
     const slots = new Set<number | string>([
       ...facts.workers.map((worker) => worker.slot),
       ...Array.from(this.#live.values(), (live) => live.slot),
       ...this.#cpuSeconds.keys(),
     ])
     const all = Array.from(slots, (slot) => this.#slotFacts(slot))
-    const own = [...masterMetrics(facts), ...portMetrics(this.ports()), ...workerMetrics(all), ...staffMetrics(all, facts.staff), ...this.#dutyMetrics()]
+    const own = [
+      ...masterMetrics(facts),
+      ...portMetrics(ports.map((port) => this.#lost.addTo(port))),
+      ...workerMetrics(all),
+      ...staffMetrics(all, facts.staff),
+      ...this.#dutyMetrics(),
+    ]
     const custom = this.#fittingCustom(MAX_SERIES - countSeries(own) - 1)
     own.push(family('polyport_custom_metrics_omitted', [{ value: custom.omitted, labels: {} }]))
     own.sort((a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name))
@@ -139,11 +149,6 @@ export class MetricsBook {
 }
 
 const ORDER: readonly string[] = Object.keys(FAMILIES)
-
-/** A port whose process is gone: its connections went with it. */
-function ended(port: PortReport): PortReport {
-  return { ...port, connections: 0, closed: { ...port.closed, error: (port.closed['error'] ?? 0) + port.connections } }
-}
 
 function sumPorts(base: ReadonlyMap<string, PortReport>, processes: readonly (readonly PortReport[])[]): Map<string, PortReport> {
   const sums = new Map(base)

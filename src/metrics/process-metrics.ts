@@ -14,6 +14,8 @@ export interface MasterFacts {
   readonly reloads: { readonly done: number; readonly failed: number /** How long the last one took. */; readonly seconds: number }
   /** Workers that did not answer this scrape in time. */
   readonly missingWorkers: number
+  /** Every process has just reported, and none gives its connections to another. */
+  readonly isSettled: boolean
   readonly tables: readonly { readonly name: string; readonly rows: number; readonly size: number }[]
   readonly users: number
   readonly groups: number
