@@ -17,6 +17,7 @@ export type { ColumnValue, Counter, Row, Table, Tables } from './contracts/table
 export type { DeliverOptions, Tasks } from './contracts/task.ts'
 export { Task } from './contracts/task.ts'
 export { Timer } from './contracts/timer.ts'
+export type { TlsInfo } from './contracts/tls-info.ts'
 export type { Workers } from './contracts/workers.ts'
 export { createDaemon } from './create-daemon.ts'
 export type { Problem } from './errors.ts'

@@ -2,8 +2,10 @@ import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from './connection.ts'
 import type { Processes } from './custom-process.ts'
+import type { Events } from './event.ts'
 import type { Logger } from './logger.ts'
 import type { Counter, Tables } from './table.ts'
+import type { Tasks } from './task.ts'
 import type { Workers } from './workers.ts'
 
 /** A port as the process at hand knows it. */
@@ -40,6 +42,10 @@ export interface Daemon {
   readonly processes: Processes
   /** Messages to the workers. */
   readonly workers: Workers
+  /** Work for the task workers. */
+  readonly tasks: Tasks
+  /** What has happened, for whoever listens: see `events` of the config. */
+  readonly events: Events
   /** An undici Agent that all handlers of this worker share. */
   readonly http: Agent
   /** A prom-client registry: what is registered here appears on the admin port's `/metrics`, summed over all workers. */

@@ -8,6 +8,7 @@ import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
+import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { loadHandlers } from '../worker/load-handlers.ts'
 import { Worker } from '../worker/worker.ts'
 import { EmbeddedStaff } from './embedded-staff.ts'
@@ -52,7 +53,8 @@ export class EmbeddedDaemon {
     const config = this.#config
     const { loaded, problems } = await loadHandlers(config)
     const lifecycle = await loadLifecycle(config)
-    problems.push(...lifecycle.problems)
+    const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
+    problems.push(...lifecycle.problems, ...(classes?.problems ?? []))
     if (problems.length > 0) throw new ConfigError(problems)
     const dir = sharedMemoryDir(`${config.runtimeDir}/${process.pid}-${++numStarted}`)
     this.#store = Store.create({ dir })
@@ -63,6 +65,7 @@ export class EmbeddedDaemon {
       start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir, isFirst: true },
       loaded,
       hooks: lifecycle.loaded,
+      classes,
       log,
       post: post.join({ role: 'worker', index: 0 }, 1),
       onAccepted: () => {},
@@ -126,6 +129,7 @@ export class EmbeddedDaemon {
     const { maxWaitSeconds } = this.#config
     const staff = this.#staff?.stop(maxWaitSeconds) ?? Promise.resolve()
     await Promise.all([this.#worker?.stop(maxWaitSeconds, staff), staff])
+    await this.#staff?.stopQueue(maxWaitSeconds)
     this.#post?.close()
     this.#sockets?.close()
     await this.#admin?.stop()

@@ -37,11 +37,13 @@ export class EmbeddedStaff {
     for (const { duty } of this.#duties) await duty.start()
   }
 
-  /** What holds the tasks is the first of the places, and ends last. */
+  /** All but what holds the tasks: the others may still need it. */
   async stop(maxWaitSeconds: number): Promise<void> {
-    const isQueue = ({ name }: { name: string }): boolean => name === 'queue'
-    await Promise.all(this.#duties.filter((one) => !isQueue(one)).map(({ duty }) => duty.stop(maxWaitSeconds)))
-    await Promise.all(this.#duties.filter(isQueue).map(({ duty }) => duty.stop(maxWaitSeconds)))
+    await Promise.all(this.#duties.filter(({ place }) => place.role !== 'queue').map(({ duty }) => duty.stop(maxWaitSeconds)))
+  }
+
+  async stopQueue(maxWaitSeconds: number): Promise<void> {
+    await Promise.all(this.#duties.filter(({ place }) => place.role === 'queue').map(({ duty }) => duty.stop(maxWaitSeconds)))
   }
 
   get views(): WorkerView[] {

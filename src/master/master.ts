@@ -138,6 +138,7 @@ export class Master {
     const { maxWaitSeconds } = this.#config
     const staff = this.#staff?.stop(maxWaitSeconds)
     await Promise.all([this.#workers?.stop(maxWaitSeconds, staff), staff])
+    await this.#staff?.stopQueue(maxWaitSeconds)
     await said
     await this.#close()
     this.#log.info('Stopped')

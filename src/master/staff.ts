@@ -119,12 +119,13 @@ export class Staff {
     return { undo, takeOver: () => this.#takeOver(slots, removed) }
   }
 
-  /** Ends all in good order, those last that the others may still need. */
+  /** Ends all in good order, but what the others may still need: the queue. */
   async stop(maxWaitSeconds: number): Promise<void> {
-    const all = [...this.#slots.values(), ...this.#retired]
-    const isQueue = (slot: Slot): boolean => slot.place.role === 'queue'
-    await Promise.all(all.filter((slot) => !isQueue(slot)).map((slot) => slot.stop(maxWaitSeconds)))
-    await Promise.all(all.filter(isQueue).map((slot) => slot.stop(maxWaitSeconds)))
+    await Promise.all(this.#all(({ place }) => place.role !== 'queue').map((slot) => slot.stop(maxWaitSeconds)))
+  }
+
+  async stopQueue(maxWaitSeconds: number): Promise<void> {
+    await Promise.all(this.#all(({ place }) => place.role === 'queue').map((slot) => slot.stop(maxWaitSeconds)))
   }
 
   kill(): void {
@@ -138,6 +139,10 @@ export class Staff {
     this.#parts.log.error({ role: placeText(child.place), pid: child.pid }, 'Process is stuck: killing it')
     child.kill()
     return true
+  }
+
+  #all(isMeant: (slot: Slot) => boolean): Slot[] {
+    return [...this.#slots.values(), ...this.#retired].filter(isMeant)
   }
 
   #takeOver(slots: readonly Slot[], removed: readonly Slot[]): void {

@@ -5,4 +5,6 @@ import type { Role } from '../ipc/messages.ts'
 export const DUTIES: Readonly<Partial<Record<Role, (parts: DutyParts) => Promise<Duty>>>> = {
   timer: async (parts) => new (await import('../timers/timer-duty.ts')).TimerDuty(parts),
   process: async (parts) => new (await import('../processes/process-duty.ts')).ProcessDuty(parts),
+  queue: async (parts) => new (await import('../tasks/queue-duty.ts')).QueueDuty(parts),
+  task: async (parts) => new (await import('../tasks/task-duty.ts')).TaskDuty(parts),
 }

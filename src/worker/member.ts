@@ -20,6 +20,7 @@ import { Store } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
 import { VERSION } from '../version.ts'
 import { setCurrentDaemon } from './current-daemon.ts'
+import { MemberTasks } from './member-tasks.ts'
 import { WorkerDaemon } from './worker-daemon.ts'
 import { WorkerMessages } from './worker-messages.ts'
 
@@ -50,6 +51,7 @@ export class Member {
   /** `daemon.workers`. */
   readonly messages: WorkerMessages
   readonly lifecycle: Lifecycle
+  readonly work: MemberTasks
   readonly #parts: MemberParts
   readonly #store: Store
   readonly #mailroom: Mailroom | undefined
@@ -67,6 +69,7 @@ export class Member {
     this.#mailroom = parts.post === undefined ? this.#openMailroom() : undefined
     this.post = parts.post ?? (this.#mailroom as Mailroom)
     this.messages = new WorkerMessages(this.post, parts.log)
+    this.work = new MemberTasks({ config, role: place.role, post: this.post, store })
     const tables = createTables(store, config.tables, { dataDir: config.dataDir })
     this.daemon = new WorkerDaemon({
       name: config.name,
@@ -79,6 +82,8 @@ export class Member {
       tables,
       processes: processLinks(config.processes, this.post),
       workers: this.messages,
+      tasks: this.work.tasks,
+      events: this.work.events,
       ports: parts.ports,
       metrics: () => this.userMetrics.registry,
       counter: (name) => counter(store, name),
@@ -111,6 +116,7 @@ export class Member {
   }
 
   async stop(): Promise<void> {
+    await this.work.close()
     this.#mailroom?.close()
     this.bus.stop()
     await this.daemon.release()

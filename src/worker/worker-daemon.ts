@@ -4,8 +4,10 @@ import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from '../contracts/connection.ts'
 import type { Processes } from '../contracts/custom-process.ts'
 import type { Daemon, DaemonStats, PortInfo } from '../contracts/daemon.ts'
+import type { Events } from '../contracts/event.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Counter, Tables } from '../contracts/table.ts'
+import type { Tasks } from '../contracts/task.ts'
 import type { Workers } from '../contracts/workers.ts'
 import { UnknownPortError } from '../errors.ts'
 import type { BusMessage, BusOrigin, Place } from '../ipc/messages.ts'
@@ -30,6 +32,8 @@ export interface WorkerDaemonParts {
   readonly tables: Tables
   readonly processes: Processes
   readonly workers: Workers
+  readonly tasks: Tasks
+  readonly events: Events
   readonly ports: () => readonly PortInfo[]
   readonly metrics: () => Registry
   readonly counter: (name: string) => Counter
@@ -48,6 +52,8 @@ export class WorkerDaemon implements Daemon {
   readonly tables: Tables
   readonly processes: Processes
   readonly workers: Workers
+  readonly tasks: Tasks
+  readonly events: Events
   readonly #parts: WorkerDaemonParts
   #agent: Agent | undefined
 
@@ -61,6 +67,8 @@ export class WorkerDaemon implements Daemon {
     this.tables = parts.tables
     this.processes = parts.processes
     this.workers = parts.workers
+    this.tasks = parts.tasks
+    this.events = parts.events
     this.#parts = parts
   }
 

@@ -3,6 +3,7 @@ import type { LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { fail, followMaster, messageOf, sayStopped, tell, writeHeap } from './channel.ts'
 import { loadHandlers } from './load-handlers.ts'
 import type { Worker } from './worker.ts'
@@ -25,15 +26,17 @@ async function start(message: ProcessStart): Promise<void> {
   const slot = place.index
   process.title = `polyport: worker ${slot} ${config.name}`
   log = createLog({ ...config.log, name: config.name, role: `worker ${slot}` })
-  const handlers = await loadHandlers(config)
+  const { loaded, problems } = await loadHandlers(config)
   const lifecycle = await loadLifecycle(config)
-  const problems = [...handlers.problems, ...lifecycle.problems]
+  const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
+  problems.push(...lifecycle.problems, ...(classes?.problems ?? []))
   if (problems.length > 0) return fail(problems)
   const { Worker } = await import('./worker.ts')
   worker = new Worker({
     start: message,
-    loaded: handlers.loaded,
+    loaded,
     hooks: lifecycle.loaded,
+    classes,
     log,
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
     onRested: (port) => tell({ type: 'rested', port }),

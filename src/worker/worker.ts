@@ -9,7 +9,10 @@ import type { Post } from '../ipc/post.ts'
 import type { LoadedHooks } from '../lifecycle/load-lifecycle.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
+import { inTime } from '../modules/in-time.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { Finishing } from '../tasks/finishing.ts'
+import type { TaskClasses } from '../tasks/load-task-classes.ts'
 import type { LoadedPort } from './loaded-port.ts'
 import { Member } from './member.ts'
 import { Reactor } from './reactor.ts'
@@ -20,6 +23,8 @@ const ARRIVAL_LOOK_MS = 5
 export interface WorkerParts {
   readonly start: ProcessStart
   readonly loaded: readonly LoadedPort[]
+  /** Where the config has tasks. */
+  readonly classes?: TaskClasses | undefined
   readonly log: Logger
   readonly onAccepted: (port: string, connections: number) => void
   /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
@@ -47,6 +52,7 @@ export class Worker {
   readonly #metrics: WorkerMetrics
   readonly #arrivals: Arrivals
   readonly #departure: Departure
+  readonly #finishing: Finishing | undefined
   readonly #onJoined: (() => void) | undefined
   readonly #isFirst: boolean
   readonly #handlers: readonly object[]
@@ -69,7 +75,11 @@ export class Worker {
       onReload: parts.onReload,
       onStop: parts.onStop,
     })
-    const { daemon, bus, connections, registry, userMetrics } = this.#member
+    const { daemon, bus, connections, registry, userMetrics, post, work } = this.#member
+    if (config.tasks !== undefined && parts.classes !== undefined) {
+      work.know(parts.classes)
+      this.#finishing = new Finishing({ config: config.tasks, classes: parts.classes, post, daemon, log })
+    }
     this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
     this.#arrivals = new Arrivals({
       bus,
@@ -105,6 +115,7 @@ export class Worker {
     if (this.#isFirst) await lifecycle.call('onDaemonStart')
     await lifecycle.call('onWorkerStart')
     await this.#reactor.start()
+    this.#finishing?.start()
   }
 
   open(port: string, handle: StreamHandle | DatagramHandle | undefined, address: string): Promise<void> {
@@ -144,7 +155,7 @@ export class Worker {
 
   /** Resolves when nothing is left here: every connection has ended or goes on elsewhere. */
   async whenGone(): Promise<void> {
-    await this.#reactor.whenIdle()
+    await Promise.all([this.#reactor.whenIdle(), this.#finishing?.leave()])
     while (this.#departure.isUnderWay) await sleep(ARRIVAL_LOOK_MS)
   }
 
@@ -174,7 +185,8 @@ export class Worker {
   /** @param othersEnded for the last process of the daemon: `onDaemonStop` runs in it */
   async stop(maxWaitSeconds: number, othersEnded?: Promise<unknown>): Promise<void> {
     const { lifecycle } = this.#member
-    await this.#reactor.stop(maxWaitSeconds * 1000)
+    const ms = maxWaitSeconds * 1000
+    await Promise.all([this.#reactor.stop(ms), inTime(ms, this.#finishing?.leave() ?? Promise.resolve())])
     this.#letListen()
     this.#departure.stop()
     await lifecycle.call('onWorkerStop')
