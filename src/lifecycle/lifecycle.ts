@@ -24,12 +24,7 @@ export class Lifecycle {
   /** What each hook has thrown. */
   get metrics(): readonly MetricJson[] {
     if (this.#modules.length === 0) return []
-    return [
-      family(
-        'polyport_lifecycle_errors_total',
-        HOOKS.map((hook) => ({ value: this.#errors.get(hook) ?? 0, labels: { hook } })),
-      ),
-    ]
+    return lifecycleMetrics(this.#errors)
   }
 
   /** Of this process. Resolves when every module has had its turn. Never rejects. A process that could not start has nothing to stop. */
@@ -60,4 +55,14 @@ export class Lifecycle {
       }
     }
   }
+}
+
+/** The metrics of the hooks of one process. */
+export function lifecycleMetrics(errors: ReadonlyMap<HookName, number>): MetricJson[] {
+  return [
+    family(
+      'polyport_lifecycle_errors_total',
+      HOOKS.map((hook) => ({ value: errors.get(hook) ?? 0, labels: { hook } })),
+    ),
+  ]
 }

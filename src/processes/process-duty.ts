@@ -3,13 +3,11 @@ import type { ProcessConfig } from '../config/work-schema.ts'
 import type { CustomProcess } from '../contracts/custom-process.ts'
 import type { Problem } from '../errors.ts'
 import type { Duty, DutyParts, DutyReport } from '../ipc/duty.ts'
-import { placeText } from '../ipc/place.ts'
 import type { Member } from '../ipc/post.ts'
 import { senderOf } from '../ipc/sender-of.ts'
-import { family } from '../metrics/families.ts'
-import { importModule } from '../modules/import-module.ts'
 import { captureOutput } from './capture-output.ts'
-import { makeProcess } from './process-class.ts'
+import { customProcessMetrics } from './custom-process-metrics.ts'
+import { loadProcess } from './load-process.ts'
 import { PROCESS_TOPIC } from './process-links.ts'
 
 // What is sent to a process that waits for the one before it to end.
@@ -47,14 +45,12 @@ export class ProcessDuty implements Duty {
 
   async load(): Promise<readonly Problem[]> {
     const { config, log, end } = this.#parts
-    const { module, stdio } = this.#config
     // In a program of somebody else's, the output is his.
-    if (stdio === 'log' && end !== undefined) captureOutput(log)
-    const imported = await importModule(module, config.dir)
-    const made = 'mistakes' in imported ? imported : makeProcess(imported.value)
-    if ('mistakes' in made) return made.mistakes.map((mistake) => ({ file: module, path: `processes.${this.#name}.module`, ...mistake }))
-    this.#process = this.#equip(made.value)
-    const type = made.value.constructor as new () => CustomProcess
+    if (this.#config.stdio === 'log' && end !== undefined) captureOutput(log)
+    const { made, problems } = await loadProcess(this.#name, config)
+    if (made === undefined) return problems
+    this.#process = this.#equip(made)
+    const type = made.constructor as new () => CustomProcess
     this.#make = () => this.#equip(new type())
     return []
   }
@@ -73,14 +69,8 @@ export class ProcessDuty implements Duty {
   }
 
   report(): DutyReport {
-    const labels = { process: placeText(this.#parts.place) }
-    return {
-      metrics: [
-        family('polyport_process_messages_total', [{ value: this.#messages, labels }]),
-        family('polyport_process_errors_total', [{ value: this.#errors, labels }]),
-      ],
-      status: { messages: this.#messages, errors: this.#errors },
-    }
+    const counts = { messages: this.#messages, errors: this.#errors }
+    return { metrics: customProcessMetrics(this.#parts.place, counts), status: counts }
   }
 
   #equip(made: CustomProcess): CustomProcess {

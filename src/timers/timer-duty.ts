@@ -3,7 +3,6 @@ import type { TimersConfig } from '../config/work-schema.ts'
 import { STOP_TIMER } from '../contracts/timer.ts'
 import type { Problem } from '../errors.ts'
 import type { Duty, DutyParts, DutyReport } from '../ipc/duty.ts'
-import { importModule } from '../modules/import-module.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { ScheduledTimer } from './scheduled-timer.ts'
 import { type LoadedTimer, loadTimers } from './timer-class.ts'
@@ -25,8 +24,7 @@ export class TimerDuty implements Duty {
   }
 
   async load(): Promise<readonly Problem[]> {
-    const { file, dir } = this.#parts.config
-    const { timers, problems } = await loadTimers(this.#config, { file, importModule: (name) => importModule(name, dir) })
+    const { timers, problems } = await loadTimers(this.#parts.config)
     if (problems.length === 0) this.#timers = timers.map((timer) => this.#schedule(timer))
     return problems
   }

@@ -8,7 +8,6 @@ import { isPost } from '../ipc/messages.ts'
 import type { Post } from '../ipc/post.ts'
 import { Lifecycle } from '../lifecycle/lifecycle.ts'
 import type { LoadedHooks } from '../lifecycle/load-lifecycle.ts'
-import { family } from '../metrics/families.ts'
 import { type LazyRegistry, lazyRegistry } from '../metrics/lazy-registry.ts'
 import type { MetricJson } from '../metrics/metric-json.ts'
 import { Connections } from '../net/connections.ts'
@@ -22,7 +21,7 @@ import { VERSION } from '../version.ts'
 import { setCurrentDaemon } from './current-daemon.ts'
 import { MemberTasks } from './member-tasks.ts'
 import { WorkerDaemon } from './worker-daemon.ts'
-import { WorkerMessages } from './worker-messages.ts'
+import { messageMetrics, WorkerMessages } from './worker-messages.ts'
 
 export interface MemberParts {
   readonly start: ProcessStart
@@ -111,8 +110,7 @@ export class Member {
   /** What is counted in every process, whatever it is there for. */
   get metrics(): readonly MetricJson[] {
     const { role, index } = this.#parts.start.place
-    const messages = family('polyport_worker_message_errors_total', [{ value: this.messages.errors, labels: { worker: index } }])
-    return role === 'worker' ? [messages, ...this.lifecycle.metrics] : this.lifecycle.metrics
+    return [...(role === 'worker' ? messageMetrics(index, this.messages.errors) : []), ...this.lifecycle.metrics]
   }
 
   async stop(): Promise<void> {

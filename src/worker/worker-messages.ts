@@ -3,6 +3,8 @@ import type { Sender } from '../contracts/sender.ts'
 import type { Workers } from '../contracts/workers.ts'
 import type { Post } from '../ipc/post.ts'
 import { senderOf } from '../ipc/sender-of.ts'
+import { family } from '../metrics/families.ts'
+import type { MetricJson } from '../metrics/metric-json.ts'
 
 const TOPIC = 'worker'
 // A worker that has not asked for its messages yet, as its handlers have not started, gets them then.
@@ -76,4 +78,9 @@ export class WorkerMessages implements Workers {
     this.#held = []
     for (const { message, from } of held) this.#receive(message, from)
   }
+}
+
+/** The metrics of what is sent to the worker in a slot. */
+export function messageMetrics(worker: number, errors: number): MetricJson[] {
+  return [family('polyport_worker_message_errors_total', [{ value: errors, labels: { worker } }])]
 }
