@@ -45,7 +45,7 @@ export class WebSocketUpgrade {
   readonly #chosen = new WeakMap<IncomingMessage, string>()
   #isStopping = false
 
-  constructor(parts: { port: Port; path?: string; outbox: Outbox; connections: Connections }) {
+  constructor(parts: { port: Port; path?: string; outbox: Outbox; connections: Connections; serverHeader?: string | undefined }) {
     this.port = parts.port
     this.#path = parts.path
     const callbacks = new HandlerCallbacks(parts.port, webSocketWire)
@@ -63,6 +63,8 @@ export class WebSocketUpgrade {
       ...({ closeTimeout: CLOSE_MS } as object),
       handleProtocols: (_offered, request) => this.#chosen.get(request) ?? false,
     })
+    const { serverHeader } = parts
+    if (serverHeader !== undefined) this.#server.on('headers', (headers) => void headers.push(`Server: ${serverHeader}`))
   }
 
   /** Whether this request asks for what is served here. RFC 9110 section 7.8 lets a server ignore any other upgrade. */

@@ -41,11 +41,11 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
   udp: () => undefined,
   stream: ({ port }) => new RawStreamListener(port),
   http: ({ loaded, port, upgradePort, outbox, connections, serverHeader }) => {
-    const upgrade = upgradePort && new WebSocketUpgrade({ port: upgradePort, path: loaded.config.websocket?.path ?? '/', outbox, connections })
+    const upgrade = upgradePort && new WebSocketUpgrade({ port: upgradePort, path: loaded.config.websocket?.path ?? '/', outbox, connections, serverHeader })
     return new HttpListener({ port, requests: new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader }), ...(upgrade && { upgrade }) })
   },
   websocket: ({ port, outbox, connections, serverHeader }) =>
-    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections }) }),
+    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections, serverHeader }) }),
 }
 
 /** What stands before the handler of an http port, the outermost first. */
