@@ -135,6 +135,11 @@ export class Master {
     return this.#nextReload
   }
 
+  /** The log file has been moved away: every process opens it anew. */
+  reopenLogs(): void {
+    for (const child of this.#roster.children) child.send({ type: 'reopenLog' })
+  }
+
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */
   async stop(): Promise<void> {
     if (this.#state === 'stopping') return
@@ -231,14 +236,23 @@ export class Master {
     sockets.keep()
   }
 
-  /** Replaces one worker by another that takes its connections over. */
-  #recycle(slot: Slot, reason: string): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#state !== 'ready' || slot.current === undefined) return
+  /** Replaces one worker by another that takes its connections over. Resolves with whether it is no longer there. */
+  #recycle(slot: Slot, reason: string): Promise<boolean> {
+    const { current } = slot
+    const done = this.#inTurn(async () => {
+      // Something else has done away with it while this waited for its turn.
+      if (this.#state !== 'ready' || slot.current !== current) return
       this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
       await this.#workers?.replace(slot, this.#config)
       this.#dispatch?.changed(slot)
-    }).catch((error: unknown) => this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on'))
+    })
+    return done.then(
+      () => true,
+      (error: unknown) => {
+        this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on')
+        return false
+      },
+    )
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -258,6 +272,7 @@ export class Master {
     else if (child !== slot.current) return
     else if (message.type === 'accepted') this.#dispatch?.accepted(slot, message.port, message.connections)
     else if (message.type === 'rested') this.#dispatch?.reopen(slot, message.port)
+    else if (message.type === 'terminated') void this.#recycle(slot, 'SIGTERM')
   }
 
   #back(slot: Slot, child: WorkerChild): void {
@@ -270,6 +285,8 @@ export class Master {
     else if (message.type === 'stop') void this.stop()
     else if (message.type === 'reload') this.reload().catch(() => {})
     else if (message.type === 'failed') this.#log.error({ role: placeText(child.place) }, `Process cannot start: ${message.message}`)
+    // It dies, and the next one begins.
+    else if (message.type === 'terminated') void child.stop(this.#config.maxWaitSeconds)
     else if (message.type === 'kill') this.#staff?.killStuck(message.owner)
   }
 

@@ -26,8 +26,9 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   const onSignal = (): void => void (++interrupts === 1 ? master.stop() : master.abort())
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
   const onReload = (): void => {
-    // The log may have been moved away: new workers open it by themselves.
+    // It may have been moved away. New workers open it by themselves; if the reload fails the old ones go on.
     reopenLog()
+    master.reopenLogs()
     // A reload that fails is logged and counted there.
     master.reload().catch(() => {})
   }
