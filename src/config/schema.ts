@@ -11,6 +11,7 @@ import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
  */
 
 const name = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, 'expected 1 to 64 letters, digits, "_", "." or "-", not starting with "." or "-"')
+const account = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?$/, 'expected a name or a number')
 const portNumber = z.int().min(0).max(65535)
 const MIB = 1024 * 1024
 
@@ -176,6 +177,10 @@ export const ConfigSchema = z.strictObject({
     .describe(
       'Who gets a new connection: `kernel`, the worker that accepts it first; `round-robin`, each in turn; `ip-hash`, always the same worker for a client address.',
     ),
+  user: account
+    .optional()
+    .describe('Started as root, the daemon runs handlers, and all processes but the master, as this user. The master stays root, to open ports below 1024.'),
+  group: account.optional().describe("Started as root: the group of these processes. The default is the user's own."),
   runtimeDir: z.string().min(1).default('./run').describe('Where the pid file and the control socket are.'),
   dataDir: z.string().min(1).default('./data').describe('Where persistent tables are.'),
   maxWaitSeconds: z.number().min(0).max(86400).default(30).describe('How long a stop waits for what is still being done.'),

@@ -1,8 +1,10 @@
 import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from './connection.ts'
+import type { Events } from './event.ts'
 import type { Logger } from './logger.ts'
 import type { Counter, Tables } from './table.ts'
+import type { Tasks } from './task.ts'
 
 /** A port as the process at hand knows it. */
 export interface PortInfo {
@@ -34,6 +36,10 @@ export interface Daemon {
   readonly log: Logger
   readonly ports: readonly PortInfo[]
   readonly tables: Tables
+  /** Work for the task workers. */
+  readonly tasks: Tasks
+  /** What has happened, for whoever listens: see `events` of the config. */
+  readonly events: Events
   /** An undici Agent that all handlers of this worker share. */
   readonly http: Agent
   /** A prom-client registry: what is registered here appears on the admin port's `/metrics`, summed over all workers. */

@@ -1,7 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Logger } from '../contracts/logger.ts'
 import { decodeBusMessage, encodeBusMessage } from './bus-codec.ts'
-import { BusLink, LENGTH_BYTES } from './bus-link.ts'
+import { BusLink } from './bus-link.ts'
+import { BusReader } from './bus-reader.ts'
 import type { BusMessage, BusOrigin, BusPeer } from './messages.ts'
 
 // What an heir remembers at most, for connections that take long to come.
@@ -148,28 +149,18 @@ export class Bus {
   #receive(socket: Socket): void {
     this.#incoming.add(socket)
     socket.unref()
-    let rest: Buffer = Buffer.alloc(0)
+    const reader = new BusReader()
     socket.on('error', (error) => this.#parts.log.debug({ err: error }, 'Bus link ended'))
     socket.on('close', () => this.#incoming.delete(socket))
-    socket.on('data', (chunk: Buffer) => {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-      rest = rest.subarray(this.#take(rest))
-    })
+    const onBytes = (bytes: Buffer): void => this.#take(bytes)
+    socket.on('data', (chunk: Buffer) => reader.push(chunk, onBytes))
   }
 
-  /** Hands on every whole message and returns how many bytes they were. */
-  #take(bytes: Buffer): number {
-    let at = 0
-    while (bytes.length - at >= LENGTH_BYTES) {
-      const end = at + LENGTH_BYTES + bytes.readUInt32LE(at)
-      if (end > bytes.length) break
-      const { message, origin } = decodeBusMessage(bytes.subarray(at + LENGTH_BYTES, end))
-      // Before it is handled: what is done in answer to it, a move above all, comes after it.
-      this.#seen.set(origin.owner, origin.sequence)
-      this.#remember(message, origin)
-      this.#parts.onMessage(message, origin)
-      at = end
-    }
-    return at
+  #take(bytes: Buffer): void {
+    const { message, origin } = decodeBusMessage(bytes)
+    // Before it is handled: what is done in answer to it, a move above all, comes after it.
+    this.#seen.set(origin.owner, origin.sequence)
+    this.#remember(message, origin)
+    this.#parts.onMessage(message, origin)
   }
 }

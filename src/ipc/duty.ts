@@ -20,6 +20,8 @@ export interface Duty {
   /** As `leave`, but waits at most so long: what is still under way then is given up. */
   stop(maxWaitSeconds: number): Promise<void>
   report(): DutyReport
+  /** What the master wants to know or have done, for people. What it throws is told to them. */
+  ask?(question: unknown): Promise<unknown>
 }
 
 /** Plain data. */

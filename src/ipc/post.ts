@@ -22,14 +22,14 @@ export interface Post {
   onMembers(listener: () => void): void
   /**
    * @returns false when that process is not there
-   * @throws DataCloneError for what cannot be cloned
+   * @throws Error for what cannot be cloned
    */
   send(to: { readonly owner: number }, topic: string, body: unknown): boolean
   /** What is sent under a topic comes here. There is one listener a topic. */
   on(topic: string, listener: (body: unknown, from: Member) => void): void
   /**
    * Resolves with what the `answer` function of the topic returns there.
-   * @throws UnreachableError when that process is not there or ends before it has answered, RequestTimeoutError, DataCloneError; an Error like the one that was thrown there
+   * @throws UnreachableError when that process is not there or ends before it has answered, RequestTimeoutError, Error for what cannot be cloned; an Error like the one that was thrown there
    */
   request(to: { readonly owner: number }, topic: string, body: unknown, options?: { timeoutMs?: number }): Promise<unknown>
   /** Answers what is requested under a topic. What it throws is thrown there. */

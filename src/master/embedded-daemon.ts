@@ -7,6 +7,7 @@ import { LocalPost } from '../ipc/local-post.ts'
 import { createLog } from '../log/log.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
+import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { loadHandlers } from '../worker/load-handlers.ts'
 import { Worker } from '../worker/worker.ts'
 import { EmbeddedStaff } from './embedded-staff.ts'
@@ -50,6 +51,8 @@ export class EmbeddedDaemon {
   async #start(): Promise<Daemon> {
     const config = this.#config
     const { loaded, problems } = await loadHandlers(config)
+    const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
+    problems.push(...(classes?.problems ?? []))
     if (problems.length > 0) throw new ConfigError(problems)
     const dir = sharedMemoryDir(`${config.runtimeDir}/${process.pid}-${++numStarted}`)
     this.#store = Store.create({ dir })
@@ -59,6 +62,7 @@ export class EmbeddedDaemon {
     const worker = new Worker({
       start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir },
       loaded,
+      classes,
       log,
       post: post.join({ role: 'worker', index: 0 }, 1),
       onAccepted: () => {},
@@ -120,7 +124,7 @@ export class EmbeddedDaemon {
 
   async #end(): Promise<void> {
     const { maxWaitSeconds } = this.#config
-    await Promise.all([this.#worker?.stop(maxWaitSeconds), this.#staff?.stop(maxWaitSeconds)])
+    await this.#staff?.stop(maxWaitSeconds, this.#worker?.stop(maxWaitSeconds))
     this.#post?.close()
     this.#sockets?.close()
     await this.#admin?.stop()

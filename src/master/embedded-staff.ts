@@ -36,10 +36,10 @@ export class EmbeddedStaff {
     for (const { duty } of this.#duties) await duty.start()
   }
 
-  /** What holds the tasks is the first of the places, and ends last. */
-  async stop(maxWaitSeconds: number): Promise<void> {
+  /** What holds the tasks ends last, also after the worker. */
+  async stop(maxWaitSeconds: number, worker: Promise<void> | undefined): Promise<void> {
     const isQueue = ({ name }: { name: string }): boolean => name === 'queue'
-    await Promise.all(this.#duties.filter((one) => !isQueue(one)).map(({ duty }) => duty.stop(maxWaitSeconds)))
+    await Promise.all([worker, ...this.#duties.filter((one) => !isQueue(one)).map(({ duty }) => duty.stop(maxWaitSeconds))])
     await Promise.all(this.#duties.filter(isQueue).map(({ duty }) => duty.stop(maxWaitSeconds)))
   }
 

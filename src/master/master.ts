@@ -16,9 +16,10 @@ import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
 import { openPorts } from './open-ports.ts'
 import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
+import { accountOf, giveFolder } from './privileges.ts'
 import { whyNotReady } from './readiness.ts'
-import { ReloadCount } from './reload-count.ts'
 import { unchangeable } from './reload-rules.ts'
+import { Reloads } from './reloads.ts'
 import { Roster } from './roster.ts'
 import { ServiceNotify } from './service-notify.ts'
 import type { Slot } from './slot.ts'
@@ -44,9 +45,10 @@ export class Master {
   readonly #overview: Overview
   readonly #pidFile: PidFile
   readonly #book: MetricsBook
-  readonly #reloads: ReloadCount
+  readonly #reloads: Reloads
   readonly #heaps: HeapSnapshots
   readonly #service: ServiceNotify
+  readonly #admin: AdminPorts
   readonly #watch: Watch
   #state: DaemonStatus['state'] = 'starting'
   #store: Store | undefined
@@ -58,11 +60,6 @@ export class Master {
   #staff: Staff | undefined
   #watchdog: Watchdog | undefined
   #dispatch: Dispatch | undefined
-  readonly #admin: AdminPorts
-  /** Workers are replaced one time after the other. Never rejects. */
-  #replacing: Promise<unknown> = Promise.resolve()
-  /** A reload that waits for its turn. */
-  #nextReload: Promise<void> | undefined
   #onEnd: ((code: number) => void) | undefined
 
   constructor(parts: MasterParts) {
@@ -73,7 +70,7 @@ export class Master {
     this.#book = new MetricsBook(parts.config.ports)
     this.#overview = new Overview({ ...parts, book: this.#book })
     this.#service = new ServiceNotify(parts.log)
-    this.#reloads = new ReloadCount({ log: parts.log, service: this.#service })
+    this.#reloads = new Reloads({ log: parts.log, service: this.#service })
     this.#watch = new Watch({ log: parts.log, reload: () => this.reload() })
     this.#admin = new AdminPorts({
       log: parts.log,
@@ -89,7 +86,7 @@ export class Master {
 
   /** Where each port listens, by name. */
   get addresses(): Map<string, string> {
-    return new Map(this.#sockets.all.map((socket) => [socket.config.name, socket.address]))
+    return new Map(this.#sockets.all.map(({ config, address }) => [config.name, address]))
   }
 
   get adminAddress(): string | undefined {
@@ -117,9 +114,7 @@ export class Master {
 
   /** Resolves with the exit code when the daemon has ended. */
   ended(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#onEnd = resolve
-    })
+    return new Promise((resolve) => void (this.#onEnd = resolve))
   }
 
   /**
@@ -128,11 +123,7 @@ export class Master {
    * @throws ConfigError, BindError, ReloadError: the old code goes on with every connection
    */
   reload(): Promise<void> {
-    this.#nextReload ??= this.#inTurn(() => {
-      this.#nextReload = undefined
-      return this.#reloads.count(() => this.#reload())
-    })
-    return this.#nextReload
+    return this.#reloads.request(() => this.#reload())
   }
 
   /** The log file has been moved away: every process opens it anew. */
@@ -148,7 +139,7 @@ export class Master {
     const said = this.#service.stopping()
     this.#dispatch?.close()
     const { maxWaitSeconds } = this.#config
-    await Promise.all([this.#workers?.stop(maxWaitSeconds), this.#staff?.stop(maxWaitSeconds)])
+    await this.#staff?.stop(maxWaitSeconds, this.#workers?.stop(maxWaitSeconds))
     await said
     await this.#close()
     this.#log.info('Stopped')
@@ -167,13 +158,17 @@ export class Master {
   async #open(): Promise<void> {
     const config = this.#config
     const dir = sharedMemoryDir(config.runtimeDir)
-    this.#store = Store.create({ dir })
+    const account = await accountOf(config, this.#log)
+    this.#heaps.account = account
+    this.#store = Store.create({ dir, uid: account?.uid })
     this.#registry = new Registry(this.#store)
     this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
+    if (account !== undefined) for (const folder of [dir, config.dataDir]) giveFolder(folder, account)
     await this.#admin.openControl(config.runtimeDir)
     const workers = new Workers({
       store: dir,
       log: this.#log,
+      account,
       roster: this.#roster,
       open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
@@ -184,6 +179,7 @@ export class Master {
     this.#staff = new Staff({
       store: dir,
       log: this.#log,
+      account,
       roster: this.#roster,
       ports: () => Array.from(this.addresses, ([name, address]) => ({ name, address })),
       onMessage: (child, message) => this.#receiveFromStaff(child, message),
@@ -239,7 +235,7 @@ export class Master {
   /** Replaces one worker by another that takes its connections over. Resolves with whether it is no longer there. */
   #recycle(slot: Slot, reason: string): Promise<boolean> {
     const { current } = slot
-    const done = this.#inTurn(async () => {
+    const done = this.#reloads.inTurn(async () => {
       // Something else has done away with it while this waited for its turn.
       if (this.#state !== 'ready' || slot.current !== current) return
       this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
@@ -253,12 +249,6 @@ export class Master {
         return false
       },
     )
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#replacing.then(work)
-    this.#replacing = done.catch(() => {})
-    return done
   }
 
   #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {
@@ -316,7 +306,7 @@ export class Master {
    * @throws ConfigError, ReloadError
    */
   reloadTasks(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#reloads.inTurn(async () => {
       if (this.#state !== 'ready') throw new ReloadError(`Cannot reload: the daemon is ${this.#state}`)
       const prepared = await this.#staff?.prepare(this.#config, ({ place }) => place.role === 'task')
       prepared?.takeOver()

@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import { createLog, reopenLog } from '../log/log.ts'
 import { Master } from './master.ts'
 import { startupTable } from './startup-table.ts'
+import { onStopSignals } from './stop-signals.ts'
 
 export interface RunOptions {
   readonly appVersion?: string | undefined
@@ -22,9 +23,10 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   const log = createLog({ ...config.log, name: config.name, role: 'master' })
   const master = new Master({ config, log, appVersion, readConfig: options.readConfig })
   const ended = master.ended()
-  let interrupts = 0
-  const onSignal = (): void => void (++interrupts === 1 ? master.stop() : master.abort())
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
+  onStopSignals(
+    () => void master.stop(),
+    () => void master.abort(),
+  )
   const onReload = (): void => {
     // It may have been moved away. New workers open it by themselves; if the reload fails the old ones go on.
     reopenLog()

@@ -4,6 +4,7 @@ import type { PortPlace, ToMaster } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import { inTime } from './in-time.ts'
 import type { WorkerView } from './overview.ts'
+import type { Account } from './privileges.ts'
 import type { Roster } from './roster.ts'
 import { Slot } from './slot.ts'
 import { restartMs, staffPlaces } from './staff-places.ts'
@@ -13,6 +14,7 @@ export interface StaffParts {
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
+  readonly account: Account | undefined
   readonly roster: Roster
   /** Where each port listens now. */
   readonly ports: () => readonly PortPlace[]
@@ -115,11 +117,11 @@ export class Staff {
     return { undo, takeOver: () => this.#takeOver(slots, removed) }
   }
 
-  /** Ends all in good order, those last that the others may still need. */
-  async stop(maxWaitSeconds: number): Promise<void> {
+  /** Ends all in good order, those last that the others, and the workers, may still need. */
+  async stop(maxWaitSeconds: number, workers: Promise<void> | undefined): Promise<void> {
     const all = [...this.#slots.values(), ...this.#retired]
     const isQueue = (slot: Slot): boolean => slot.place.role === 'queue'
-    await Promise.all(all.filter((slot) => !isQueue(slot)).map((slot) => slot.stop(maxWaitSeconds)))
+    await Promise.all([workers, ...all.filter((slot) => !isQueue(slot)).map((slot) => slot.stop(maxWaitSeconds))])
     await Promise.all(all.filter(isQueue).map((slot) => slot.stop(maxWaitSeconds)))
   }
 
@@ -161,14 +163,14 @@ export class Staff {
   }
 
   #slot(place: Slot['place'], config: Config): Slot {
-    const { store, log, roster } = this.#parts
+    const { store, log, account, roster } = this.#parts
     return new Slot(
       {
         place,
         log,
         nextOwner: () => roster.nextOwner(),
         restartMs: (current) => restartMs(current, place),
-        child: { store, log, onMessage: (child, message) => this.#receive(child, message) },
+        child: { store, log, account, onMessage: (child, message) => this.#receive(child, message) },
         onExit: (ended, child) => this.#exited(ended, child),
       },
       config,

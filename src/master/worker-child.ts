@@ -12,6 +12,7 @@ import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import type { Account } from './privileges.ts'
 
 const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
 const DUTY_PROGRAM = new URL('../worker/duty-process.js', import.meta.url)
@@ -30,6 +31,8 @@ export interface WorkerChildParts {
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
+  /** Who the process is to run as, if not as the master does. Node also takes all further groups from it. */
+  readonly account?: Account | undefined
   readonly onMessage: (child: WorkerChild, message: ToMaster, handle: StreamHandle | undefined) => void
   readonly onExit: (child: WorkerChild, code: number | null, signal: NodeJS.Signals | null) => void
 }
@@ -82,6 +85,9 @@ export class WorkerChild {
     this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
       stdio: ['ignore', out, out, 'ipc'],
       execArgv: [...process.execArgv, ...V8_FLAGS],
+      // It writes to the file that it was given: its user may not be allowed to open it.
+      env: { ...process.env, [LOG_FILE_VARIABLE]: undefined },
+      ...parts.account,
     })
     if (typeof out === 'number') closeSync(out)
     this.#child.on('error', (error) => log.error({ err: error, role: what }, 'Process failed'))

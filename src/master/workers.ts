@@ -4,6 +4,7 @@ import type { MoveNote, ToMaster } from '../ipc/messages.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
 import { inTime } from './in-time.ts'
 import type { WorkerView } from './overview.ts'
+import type { Account } from './privileges.ts'
 import type { Roster } from './roster.ts'
 import { Slot } from './slot.ts'
 import type { WorkerChild } from './worker-child.ts'
@@ -12,6 +13,7 @@ export interface WorkersParts {
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
+  readonly account: Account | undefined
   readonly roster: Roster
   /** Gives a worker whose handlers are loaded its ports. */
   readonly open: (child: WorkerChild) => Promise<void> | void
@@ -152,13 +154,13 @@ export class Workers {
   }
 
   #slot(index: number, config: Config): Slot {
-    const { store, log, roster } = this.#parts
+    const { store, log, account, roster } = this.#parts
     const slot: Slot = new Slot(
       {
         place: { role: 'worker', index },
         log,
         nextOwner: () => roster.nextOwner(),
-        child: { store, log, onMessage: (child, message, handle) => this.#receive(slot, child, message, handle) },
+        child: { store, log, account, onMessage: (child, message, handle) => this.#receive(slot, child, message, handle) },
         onExit: (_slot, child, death) => this.#exited(slot, child, death),
       },
       config,

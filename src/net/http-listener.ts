@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { PeerAddress } from './address.ts'
 import type { HttpRequests } from './http-requests.ts'
-import type { Arrival, Listener } from './listener.ts'
+import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
 import {
   idleSockets,
@@ -17,13 +18,16 @@ import {
 import type { Port } from './port.ts'
 import { refuseByHttp } from './refusal.ts'
 import { reasonOf } from './socket-error.ts'
+import type { SecureListener } from './tls-listener.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
 
 // How often a stopping port looks for connections that have become idle.
 const SWEEP_MS = 20
+// How long a stop waits for the rest of a request whose head has not come whole, or that has been answered before its end came.
+const UNFINISHED_MS = 1000
 
 /** An http or websocket port: Node's own HTTP server on sockets that were accepted here. */
-export class HttpListener implements Listener {
+export class HttpListener implements SecureListener {
   readonly port: Port
   readonly #requests: HttpRequests
   readonly #upgrade: WebSocketUpgrade | undefined
@@ -56,6 +60,10 @@ export class HttpListener implements Listener {
     setPeer(socket, peer)
     this.port.enter(socket)
     if (head !== undefined) socket.unshift(head)
+    this.#serve(socket)
+  }
+
+  secured(socket: TLSSocket): void {
     this.#serve(socket)
   }
 
@@ -123,10 +131,17 @@ export class HttpListener implements Listener {
     this.#requests.lastOnes()
     this.#upgrade?.stop()
     this.#server.closeIdleConnections()
+    const stoppedAt = performance.now()
     this.#sweeper = setInterval(() => {
       if (this.port.sockets.size === 0) clearInterval(this.#sweeper)
       this.#server.closeIdleConnections()
+      if (performance.now() - stoppedAt > UNFINISHED_MS) this.#closeUnfinished()
     }, SWEEP_MS)
+  }
+
+  /** For node:http a connection is idle only between whole requests; a client that stops in the middle of one would hold a stop up. */
+  #closeUnfinished(): void {
+    for (const socket of this.port.sockets) if (!('polyport' in socket) && !this.#requests.isAnswering(socket)) socket.destroy()
   }
 
   destroy(): void {

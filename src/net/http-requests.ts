@@ -51,6 +51,11 @@ export class HttpRequests implements ResponseObserver {
     }
   }
 
+  /** Whether a response of this connection has not left yet. */
+  isAnswering(socket: Socket): boolean {
+    return (socket as PolyportSocket).polyportResponse !== undefined
+  }
+
   /** The connection has closed: a response that was not finished is counted too. */
   socketClosed(socket: Socket): void {
     const { polyportResponse: response } = socket as PolyportSocket

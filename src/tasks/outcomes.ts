@@ -2,7 +2,7 @@ import type { Logger } from '../contracts/logger.ts'
 import type { Entry } from './entry.ts'
 import type { FailedTasks } from './failed-tasks.ts'
 import type { TaskBook } from './task-book.ts'
-import type { Answer, PlainError, TaskResult } from './task-messages.ts'
+import { type Answer, type PlainError, type TaskResult, thrownThere } from './task-messages.ts'
 import { STAGE, withOutput } from './task-record.ts'
 import type { TaskStats } from './task-stats.ts'
 
@@ -93,7 +93,7 @@ export class Outcomes {
     const pauseMs = Math.round(Math.min(backoffMs * 2 ** (entry.attempts - 1), LONGEST_BACKOFF_MS) * (1 + JITTER * Math.random()))
     entry.due = Date.now() + pauseMs
     stats.of(lane.className).retried++
-    log.warn({ task, class: lane.className, attempt: entry.attempts, tries, err: error }, `Task failed: it is tried again in ${pauseMs} ms`)
+    log.warn({ task, class: lane.className, attempt: entry.attempts, tries, err: thrownThere(error) }, `Task failed: it is tried again in ${pauseMs} ms`)
     book.write(entry)
     again(entry)
   }
@@ -102,7 +102,7 @@ export class Outcomes {
     const { book, failed, stats, log } = this.#parts
     const { id: task, lane } = entry
     stats.of(lane.className).failed++
-    log.error({ task, class: lane.className, err: error }, entry.isFinish ? 'Task failed in finish' : 'Task failed')
+    log.error({ task, class: lane.className, err: thrownThere(error) }, entry.isFinish ? 'Task failed in finish' : 'Task failed')
     if (!entry.isStored) return this.#answer(entry, { id: task, error, isTimeout })
     const record = book.recordOf(entry)
     const gone = record === undefined ? undefined : failed.add(task, { record, error, failedAt: Date.now() })

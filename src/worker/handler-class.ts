@@ -6,7 +6,7 @@ import { HANDLER_PROTOCOL, type Handler } from '../contracts/handlers.ts'
 import { isClass, kindOf, meantBy, membersOf, nameOf } from '../modules/exported.ts'
 import { thrown } from '../modules/import-mistake.ts'
 import { failed, type Mistake, type Outcome } from '../modules/mistake.ts'
-import { baseOf, CONTRACTS } from './handler-contract.ts'
+import { baseOf, CONTRACTS, foreignCallback } from './handler-contract.ts'
 
 type Constructor = (new () => object) & { readonly name: unknown }
 
@@ -96,13 +96,18 @@ function wrongCallbacks(handler: object, protocol: Protocol): Mistake[] {
     const value = (handler as Record<string, unknown>)[name]
     if (members.has(name) && typeof value !== 'function') mistakes.push({ message: `${name} is ${kindOf(value)}, expected a method` })
   }
-  if (!members.has(required) && !misspelt.some(({ meant }) => meant === required)) {
-    mistakes.push({ message: `there is no ${required}, which every ${base} must have${foreignCallback(members, protocol)}` })
+  const isMissing = !members.has(required) && !misspelt.some(({ meant }) => meant === required)
+  if (isMissing) mistakes.push({ message: `there is no ${required}, which every ${base} must have${requiredElsewhere(members, protocol)}` })
+  for (const name of members) {
+    const foreign = foreignCallback(name, protocol)
+    if (foreign === undefined || misspelt.some((found) => found.name === name) || (isMissing && foreign.meant === required)) continue
+    const meant = foreign.meant === undefined || members.has(foreign.meant) ? '' : `, did you mean ${foreign.meant}?`
+    mistakes.push({ message: `nothing calls ${name} of a ${base}${meant}` })
   }
   return mistakes
 }
 
-function foreignCallback(members: ReadonlySet<string>, protocol: Protocol): string {
+function requiredElsewhere(members: ReadonlySet<string>, protocol: Protocol): string {
   for (const { base, required } of Object.values(CONTRACTS)) {
     if (members.has(required)) return `: ${required} belongs to ${base}, and the protocol is ${protocol}`
   }

@@ -15,6 +15,7 @@ import { Store } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
 import { VERSION } from '../version.ts'
 import { setCurrentDaemon } from './current-daemon.ts'
+import { MemberTasks } from './member-tasks.ts'
 import { WorkerDaemon } from './worker-daemon.ts'
 
 export interface MemberParts {
@@ -39,6 +40,7 @@ export class Member {
   readonly registry: Registry
   readonly connections: Connections
   readonly userMetrics: LazyRegistry
+  readonly work: MemberTasks
   readonly #parts: MemberParts
   readonly #store: Store
   readonly #mailroom: Mailroom | undefined
@@ -55,6 +57,7 @@ export class Member {
     this.bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message, origin) => this.#receive(message, origin) })
     this.#mailroom = parts.post === undefined ? this.#openMailroom() : undefined
     this.post = parts.post ?? (this.#mailroom as Mailroom)
+    this.work = new MemberTasks({ config, role: place.role, post: this.post, store })
     const tables = createTables(store, config.tables, { dataDir: config.dataDir })
     this.daemon = new WorkerDaemon({
       name: config.name,
@@ -65,6 +68,8 @@ export class Member {
       registry: this.registry,
       bus: this.bus,
       tables,
+      tasks: this.work.tasks,
+      events: this.work.events,
       ports: parts.ports,
       metrics: () => this.userMetrics.registry,
       counter: (name) => counter(store, name),
@@ -89,6 +94,7 @@ export class Member {
   }
 
   async stop(): Promise<void> {
+    await this.work.close()
     this.#mailroom?.close()
     this.bus.stop()
     await this.daemon.release()

@@ -3,8 +3,10 @@ import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from '../contracts/connection.ts'
 import type { Daemon, DaemonStats, PortInfo } from '../contracts/daemon.ts'
+import type { Events } from '../contracts/event.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Counter, Tables } from '../contracts/table.ts'
+import type { Tasks } from '../contracts/task.ts'
 import { UnknownPortError } from '../errors.ts'
 import type { BusMessage, BusOrigin, Place } from '../ipc/messages.ts'
 import type { SocketConnection } from '../net/connection.ts'
@@ -26,6 +28,8 @@ export interface WorkerDaemonParts {
   readonly registry: ConnectionRegistry
   readonly bus: WorkerBus
   readonly tables: Tables
+  readonly tasks: Tasks
+  readonly events: Events
   readonly ports: () => readonly PortInfo[]
   readonly metrics: () => Registry
   readonly counter: (name: string) => Counter
@@ -42,6 +46,8 @@ export class WorkerDaemon implements Daemon {
   readonly worker: Daemon['worker']
   readonly log: Logger
   readonly tables: Tables
+  readonly tasks: Tasks
+  readonly events: Events
   readonly #parts: WorkerDaemonParts
   #agent: Agent | undefined
 
@@ -53,6 +59,8 @@ export class WorkerDaemon implements Daemon {
     this.worker = { slot: index, pid: process.pid, role: role === 'queue' ? 'task' : role }
     this.log = parts.log
     this.tables = parts.tables
+    this.tasks = parts.tasks
+    this.events = parts.events
     this.#parts = parts
   }
 

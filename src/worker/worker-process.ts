@@ -2,6 +2,7 @@ import type { Logger } from '../contracts/logger.ts'
 import type { LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
 import { createLog } from '../log/log.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { fail, followMaster, messageOf, sayStopped, tell, writeHeap } from './channel.ts'
 import { loadHandlers } from './load-handlers.ts'
 import type { Worker } from './worker.ts'
@@ -25,11 +26,14 @@ async function start(message: ProcessStart): Promise<void> {
   process.title = `polyport: worker ${slot} ${config.name}`
   log = createLog({ ...config.log, name: config.name, role: `worker ${slot}` })
   const { loaded, problems } = await loadHandlers(config)
+  const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
+  problems.push(...(classes?.problems ?? []))
   if (problems.length > 0) return fail(problems)
   const { Worker } = await import('./worker.ts')
   worker = new Worker({
     start: message,
     loaded,
+    classes,
     log,
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
     onRested: (port) => tell({ type: 'rested', port }),

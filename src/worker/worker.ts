@@ -7,7 +7,10 @@ import type { BusMessage, BusOrigin, BusPeer, LeaveOrder, MoveNote, ProcessStart
 import type { Post } from '../ipc/post.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
+import { inTime } from '../modules/in-time.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { Finishing } from '../tasks/finishing.ts'
+import type { TaskClasses } from '../tasks/load-task-classes.ts'
 import type { LoadedPort } from './loaded-port.ts'
 import { Member } from './member.ts'
 import { Reactor } from './reactor.ts'
@@ -18,6 +21,8 @@ const ARRIVAL_LOOK_MS = 5
 export interface WorkerParts {
   readonly start: ProcessStart
   readonly loaded: readonly LoadedPort[]
+  /** Where the config has tasks. */
+  readonly classes?: TaskClasses | undefined
   readonly log: Logger
   readonly onAccepted: (port: string, connections: number) => void
   /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
@@ -43,6 +48,7 @@ export class Worker {
   readonly #metrics: WorkerMetrics
   readonly #arrivals: Arrivals
   readonly #departure: Departure
+  readonly #finishing: Finishing | undefined
   readonly #onJoined: (() => void) | undefined
   readonly #handlers: readonly object[]
   #letListen: () => void = () => {}
@@ -62,7 +68,11 @@ export class Worker {
       onReload: parts.onReload,
       onStop: parts.onStop,
     })
-    const { daemon, bus, connections, registry, userMetrics } = this.#member
+    const { daemon, bus, connections, registry, userMetrics, post, work } = this.#member
+    if (config.tasks !== undefined && parts.classes !== undefined) {
+      work.know(parts.classes)
+      this.#finishing = new Finishing({ config: config.tasks, classes: parts.classes, post, daemon, log })
+    }
     this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
     this.#arrivals = new Arrivals({
       bus,
@@ -95,6 +105,7 @@ export class Worker {
     this.#letListen = forbidListening(this.#handlers, this.daemon.log)
     this.#metrics.start()
     await this.#reactor.start()
+    this.#finishing?.start()
   }
 
   open(port: string, handle: StreamHandle | DatagramHandle | undefined, address: string): Promise<void> {
@@ -134,7 +145,7 @@ export class Worker {
 
   /** Resolves when nothing is left here: every connection has ended or goes on elsewhere. */
   async whenGone(): Promise<void> {
-    await this.#reactor.whenIdle()
+    await Promise.all([this.#reactor.whenIdle(), this.#finishing?.leave()])
     while (this.#departure.isUnderWay) await sleep(ARRIVAL_LOOK_MS)
   }
 
@@ -157,7 +168,8 @@ export class Worker {
   }
 
   async stop(maxWaitSeconds: number): Promise<void> {
-    await this.#reactor.stop(maxWaitSeconds * 1000)
+    const ms = maxWaitSeconds * 1000
+    await Promise.all([this.#reactor.stop(ms), inTime(ms, this.#finishing?.leave() ?? Promise.resolve())])
     this.#letListen()
     this.#departure.stop()
     this.#metrics.stop()

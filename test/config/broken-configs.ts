@@ -87,14 +87,14 @@ export const BROKEN: readonly (readonly [name: string, text: string, ...expected
   [
     'constructor',
     top('"constructor": 3'),
-    '1:69: constructor: unknown key "constructor", expected one of "$schema", "name", "workers", "dispatch", "runtimeDir", "dataDir", "maxWaitSeconds", "spreadSeconds", "startSeconds", "stuckSeconds", "maxRequests", "maxMemory", "serverHeader", "log", "admin", "watch", "ports", "tables", "tasks", "events", "timers", "processes", "lifecycle"',
+    '1:69: constructor: unknown key "constructor", expected one of "$schema", "name", "workers", "dispatch", "user", "group", "runtimeDir", "dataDir", "maxWaitSeconds", "spreadSeconds", "startSeconds", "stuckSeconds", "maxRequests", "maxMemory", "serverHeader", "log", "admin", "watch", "ports", "tables", "tasks", "events", "timers", "processes", "lifecycle"',
   ],
   ['a member that is no constructor', '{ "ports": { "constructor": { "name": { "toString": 1 } } } }', '1:12: ports: expected a list [ … ], found an object'],
   [
     'too deep',
     `{ "a": ${'['.repeat(200)}${']'.repeat(200)} }`,
     '1:1: ports: missing, expected a list [ … ]',
-    '1:3: a: unknown key "a", expected one of "$schema", "name", "workers", "dispatch", "runtimeDir", "dataDir", "maxWaitSeconds", "spreadSeconds", "startSeconds", "stuckSeconds", "maxRequests", "maxMemory", "serverHeader", "log", "admin", "watch", "ports", "tables", "tasks", "events", "timers", "processes", "lifecycle"',
+    '1:3: a: unknown key "a", expected one of "$schema", "name", "workers", "dispatch", "user", "group", "runtimeDir", "dataDir", "maxWaitSeconds", "spreadSeconds", "startSeconds", "stuckSeconds", "maxRequests", "maxMemory", "serverHeader", "log", "admin", "watch", "ports", "tables", "tasks", "events", "timers", "processes", "lifecycle"',
     '1:108: a[0][0]: nested too deeply, expected at most 100 levels',
   ],
   ['far too deep', '['.repeat(100_000), '1:1: nested too deeply, expected at most 100 levels'],
