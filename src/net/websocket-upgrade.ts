@@ -74,9 +74,14 @@ export class WebSocketUpgrade {
 
   /** Whether this request asks for what is served here. RFC 9110 section 7.8 lets a server ignore any other upgrade. */
   wants(request: IncomingMessage): boolean {
-    // RFC 6455 section 4.1: GET, HTTP/1.1 or higher, with a Host. What is not that is answered as a plain request.
-    if (request.method !== 'GET' || request.httpVersion !== '1.1' || request.headers.host === undefined) return false
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return false
+    // RFC 6455 section 4.1: GET, HTTP/1.1 or higher, with a Host.
+    return request.method === 'GET' && request.httpVersion === '1.1' && request.headers.host !== undefined && this.isAskedFor(request)
+  }
+
+  /** Whether it means a WebSocket of this port, rightly or not. */
+  isAskedFor(request: IncomingMessage): boolean {
+    const { upgrade, connection } = request.headers
+    if (upgrade?.toLowerCase() !== 'websocket' || connection === undefined || !/\bupgrade\b/i.test(connection)) return false
     return this.#path === undefined || pathOf(request) === this.#path
   }
 
