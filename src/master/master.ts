@@ -123,12 +123,8 @@ export class Master {
    * @throws ConfigError, BindError, ReloadError: the old code goes on with every connection
    */
   reload(): Promise<void> {
+    this.#roster.reopenLogs()
     return this.#reloads.request(() => this.#reload())
-  }
-
-  /** The log file has been moved away: every process opens it anew. */
-  reopenLogs(): void {
-    for (const child of this.#roster.children) child.send({ type: 'reopenLog' })
   }
 
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */
@@ -233,22 +229,21 @@ export class Master {
   }
 
   /** Replaces one worker by another that takes its connections over. Resolves with whether it is no longer there. */
-  #recycle(slot: Slot, reason: string): Promise<boolean> {
+  async #recycle(slot: Slot, reason: string): Promise<boolean> {
     const { current } = slot
-    const done = this.#reloads.inTurn(async () => {
-      // Something else has done away with it while this waited for its turn.
-      if (this.#state !== 'ready' || slot.current !== current) return
-      this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
-      await this.#workers?.replace(slot, this.#config)
-      this.#dispatch?.changed(slot)
-    })
-    return done.then(
-      () => true,
-      (error: unknown) => {
-        this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on')
-        return false
-      },
-    )
+    try {
+      await this.#reloads.inTurn(async () => {
+        // Something else has done away with it while this waited for its turn.
+        if (this.#state !== 'ready' || slot.current !== current) return
+        this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
+        await this.#workers?.replace(slot, this.#config)
+        this.#dispatch?.changed(slot)
+      })
+      return true
+    } catch (error) {
+      this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on')
+      return false
+    }
   }
 
   #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {

@@ -28,9 +28,8 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
     () => void master.abort(),
   )
   const onReload = (): void => {
-    // It may have been moved away. New workers open it by themselves; if the reload fails the old ones go on.
+    // The log may have been moved away.
     reopenLog()
-    master.reopenLogs()
     // A reload that fails is logged and counted there.
     master.reload().catch(() => {})
   }
