@@ -87,6 +87,8 @@ export type ToWorker =
   /** Write a heap snapshot into this file; to be answered with `heap`. */
   | { readonly type: 'heap'; readonly file: string }
   | { readonly type: 'report'; readonly id: number }
+  /** The log file has been moved away. */
+  | { readonly type: 'reopenLog' }
   /** With `isLast`, `onDaemonStop` is to run there once `last` has come. */
   | { readonly type: 'stop'; readonly maxWaitSeconds: number; readonly isLast?: boolean }
   /** All others have ended. */
@@ -117,6 +119,8 @@ export type ToMaster =
   /** A handler asked for it. */
   | { readonly type: 'stop' }
   | { readonly type: 'reload' }
+  /** Somebody has sent SIGTERM to this process alone. */
+  | { readonly type: 'terminated' }
   | { readonly type: 'stopped' }
   /** This process is stuck: kill it, and start another in its place. */
   | { readonly type: 'kill'; readonly owner: number }

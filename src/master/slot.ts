@@ -17,6 +17,8 @@ export interface SlotParts {
   readonly nextOwner: () => number
   /** The shortest time from the end of a process to the next one's start, in milliseconds. */
   readonly restartMs?: (config: Config) => number
+  /** The longest such time for one that keeps dying, in milliseconds; 30 s when absent. */
+  readonly longestDelayMs?: (dead: WorkerChild) => number
   /** A process has ended; if it was the one that serves, another begins by itself. */
   readonly onExit: (slot: Slot, child: WorkerChild, death: Death) => void
 }
@@ -82,8 +84,7 @@ export class Slot {
   promote(): void {
     const next = this.#next
     if (next === undefined) return
-    clearTimeout(this.#timer)
-    this.delayMs = 0
+    this.#cancelStart()
     const old = this.#current
     if (old !== undefined) this.#drain(old)
     this.#config = next.config
@@ -102,7 +103,7 @@ export class Slot {
   /** There is to be no worker here any more: the one that serves drains. */
   retire(): void {
     this.#isStopping = true
-    clearTimeout(this.#timer)
+    this.#cancelStart()
     if (this.#current !== undefined) this.#drain(this.#current)
     this.#current = undefined
   }
@@ -110,14 +111,20 @@ export class Slot {
   /** @param others of the daemon; the one that serves here is to end after them */
   async stop(maxWaitSeconds: number, others?: Promise<unknown>): Promise<void> {
     this.#isStopping = true
-    clearTimeout(this.#timer)
+    this.#cancelStart()
     await Promise.all(this.children.map((child) => child.stop(maxWaitSeconds, child === this.#current ? others : undefined)))
   }
 
   kill(): void {
     this.#isStopping = true
-    clearTimeout(this.#timer)
+    this.#cancelStart()
     for (const child of this.children) child.kill()
+  }
+
+  #cancelStart(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.delayMs = 0
   }
 
   #drain(child: WorkerChild): void {
@@ -162,7 +169,8 @@ export class Slot {
   #startAgain(dead: WorkerChild): void {
     const lived = Date.now() - dead.startedAt
     this.#deaths = lived >= STEADY_MS ? 0 : this.#deaths + 1
-    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), LONGEST_DELAY_MS)
+    const longestMs = this.#parts.longestDelayMs?.(dead) ?? LONGEST_DELAY_MS
+    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), longestMs)
     this.delayMs = Math.max(backoffMs, this.#parts.restartMs?.(this.#config) ?? 0)
     this.restarts++
     this.#timer = setTimeout(() => this.start(), this.delayMs)

@@ -63,6 +63,8 @@ export class WorkerChild {
   heirs: readonly number[] = []
   /** Another one has its place. */
   isLeaving = false
+  /** It has said that it cannot start, or has ended by itself before it could. */
+  hasFailed = false
   readonly #child: ChildProcess
   readonly #log: Logger
   readonly #bus: string
@@ -85,7 +87,7 @@ export class WorkerChild {
     this.#bus = join(store, `bus-${owner}.sock`)
     // In the background: the file that has this name now, not the one that was moved away.
     const logFile = process.env[LOG_FILE_VARIABLE]
-    const out = logFile === undefined ? 'inherit' : openSync(logFile, 'a')
+    const out = logFile === undefined ? 'inherit' : opened(logFile)
     this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
       stdio: ['ignore', out, out, 'ipc'],
       execArgv: [...process.execArgv, ...V8_FLAGS],
@@ -103,6 +105,7 @@ export class WorkerChild {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#hasEnded = true
+      if (code !== null && !this.isReady) this.hasFailed = true
       // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
       for (const onSent of this.#unsent) onSent()
       this.#unsent.clear()
@@ -214,6 +217,7 @@ export class WorkerChild {
   }
 
   #failed({ problems, message }: Extract<ToMaster, { type: 'failed' }>): void {
+    this.hasFailed = true
     const error = problems.length > 0 ? new ConfigError(problems) : new BindError(message)
     this.#loaded.fail(error)
     this.#ready.fail(error)
@@ -226,4 +230,13 @@ function milestone(): Milestone {
   // Nobody may be waiting for it.
   promise.catch(() => {})
   return { reached: promise, reach: resolve, fail: reject }
+}
+
+function opened(logFile: string): number | 'inherit' {
+  try {
+    return openSync(logFile, 'a')
+  } catch {
+    // Its folder is gone, or may not be written to any more: no reason not to start.
+    return 'inherit'
+  }
 }

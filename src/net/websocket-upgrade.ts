@@ -48,7 +48,14 @@ export class WebSocketUpgrade {
   readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>()
   #isStopping = false
 
-  constructor(parts: { port: Port; path?: string; authorization?: UpgradeAuthorization | undefined; outbox: Outbox; connections: Connections }) {
+  constructor(parts: {
+    port: Port
+    path?: string
+    authorization?: UpgradeAuthorization | undefined
+    outbox: Outbox
+    connections: Connections
+    serverHeader?: string | undefined
+  }) {
     this.port = parts.port
     this.#authorization = parts.authorization
     this.#path = parts.path
@@ -67,7 +74,9 @@ export class WebSocketUpgrade {
       ...({ closeTimeout: CLOSE_MS } as object),
       handleProtocols: (_offered, request) => this.#chosen.get(request) ?? false,
     })
+    const { serverHeader } = parts
     this.#server.on('headers', (headers, request) => {
+      if (serverHeader !== undefined) headers.push(`Server: ${serverHeader}`)
       for (const cookie of this.#cookies.get(request) ?? []) headers.push(`Set-Cookie: ${cookie}`)
     })
   }

@@ -130,7 +130,7 @@ process.on('message', (message: ToWorker, handle: unknown) => {
   else if (message.type === 'heap') void writeHeap(message.file)
   else if (message.type === 'died') worker?.died(message.death)
   else if (message.type === 'last') othersEnded.resolve()
-  else void stop(message.maxWaitSeconds, message.isLast)
+  else if (message.type === 'stop') void stop(message.maxWaitSeconds, message.isLast)
 })
 
 followMaster({ isStopping: () => isStopping, log: () => log, what: 'worker' })
