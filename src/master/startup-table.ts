@@ -14,9 +14,16 @@ export function startupTable(config: Config, addresses: ReadonlyMap<string, stri
 }
 
 function rowsOf(port: PortConfig, address: string): string[][] {
-  const rows = [[port.name, port.protocol, address, port.path === undefined ? tryAddress(port, address) : tryPath(port)]]
+  const rows = [
+    [port.name, port.tls === undefined ? port.protocol : `${port.protocol}, tls`, address, port.path === undefined ? tryAddress(port, address) : tryPath(port)],
+  ]
   if (port.websocket !== undefined && port.path === undefined) {
-    rows.push(['', 'websocket', `${address}${port.websocket.path}`, `${COMMAND} connect ws://${reachable(address)}${port.websocket.path}`])
+    rows.push([
+      '',
+      'websocket',
+      `${address}${port.websocket.path}`,
+      `${COMMAND} connect ${port.tls === undefined ? 'ws' : 'wss'}://${reachable(address)}${port.websocket.path}`,
+    ])
   }
   return rows
 }
@@ -27,15 +34,19 @@ function tryAddress(port: PortConfig, address: string): string {
   const host = target.slice(0, colon).replace(/^\[|\]$/g, '')
   const number = target.slice(colon + 1)
   if (port.protocol === 'udp') return `echo hi | nc -u -w1 ${host} ${number}`
-  if (port.protocol === 'http') return `curl http://${target}/`
-  if (port.protocol === 'websocket') return `${COMMAND} connect ws://${target}/`
+  const secure = port.tls === undefined ? '' : 's'
+  if (port.protocol === 'http') return `curl http${secure}://${target}/`
+  if (port.protocol === 'websocket') return `${COMMAND} connect ws${secure}://${target}/`
+  if (port.tls !== undefined) return `${COMMAND} connect tls://${target}`
   return port.protocol === 'tcp' && port.framing?.type === 'eof' ? `telnet ${host} ${number}` : `nc ${host} ${number}`
 }
 
 function tryPath(port: PortConfig): string {
   if (port.protocol === 'udp') return `echo hi | socat - UNIX-SENDTO:${port.path}`
-  if (port.protocol === 'http') return `curl --unix-socket ${port.path} http://localhost/`
-  return port.protocol === 'websocket' ? `curl -i --unix-socket ${port.path} http://localhost/` : `nc -U ${port.path}`
+  const secure = port.tls === undefined ? '' : 's'
+  if (port.protocol === 'http') return `curl --unix-socket ${port.path} http${secure}://localhost/`
+  if (port.protocol === 'websocket') return `curl -i --unix-socket ${port.path} http${secure}://localhost/`
+  return port.tls === undefined ? `nc -U ${port.path}` : `openssl s_client -quiet -unix ${port.path}`
 }
 
 /** An address that listens everywhere is reached here by loopback. */
