@@ -10,7 +10,6 @@ import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
 import { AdminPorts } from './admin-ports.ts'
-import { warnOfExpiry } from './certificates.ts'
 import { Dispatch } from './dispatch.ts'
 import { HeapSnapshots } from './heap-snapshots.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
@@ -110,7 +109,6 @@ export class Master {
     }
     this.#state = 'ready'
     this.#service.ready()
-    warnOfExpiry(this.#config, this.#log)
     await this.#watch.follow(this.#config)
   }
 
@@ -224,7 +222,6 @@ export class Master {
     this.#config = config
     this.#overview.config = config
     this.#log.level = config.log.level
-    warnOfExpiry(config, this.#log)
     void this.#watch.follow(config)
     for (const slot of this.#workers?.slots ?? []) this.#dispatch?.changed(slot)
     this.#dispatch?.open(sockets.next)
