@@ -60,6 +60,8 @@ export class WorkerChild {
   heirs: readonly number[] = []
   /** Another one has its place. */
   isLeaving = false
+  /** It has said that it cannot start, or has ended by itself before it could. */
+  hasFailed = false
   readonly #child: ChildProcess
   readonly #log: Logger
   readonly #bus: string
@@ -100,6 +102,7 @@ export class WorkerChild {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#hasEnded = true
+      if (code !== null && !this.isReady) this.hasFailed = true
       // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
       for (const onSent of this.#unsent) onSent()
       this.#unsent.clear()
@@ -211,6 +214,7 @@ export class WorkerChild {
   }
 
   #failed({ problems, message }: Extract<ToMaster, { type: 'failed' }>): void {
+    this.hasFailed = true
     const error = problems.length > 0 ? new ConfigError(problems) : new BindError(message)
     this.#loaded.fail(error)
     this.#ready.fail(error)
