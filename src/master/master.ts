@@ -78,7 +78,7 @@ export class Master {
       log: parts.log,
       status: () => this.#status(),
       metrics: () => this.#metrics(),
-      readiness: () => this.#readiness(),
+      readiness: () => whyNotReady(this.#state, this.#workers?.slots, this.#staff?.slots),
       reload: () => this.reload(),
       heap: (slot) => this.#heaps.write(slot),
       stop: () => void this.stop(),
@@ -293,11 +293,6 @@ export class Master {
     if (purged.length > 0) this.#log.warn({ worker: slot.index, connections: purged.length }, 'Connections ended with their worker')
     if (slot.current === undefined) this.#dispatch?.changed(slot)
     this.#dispatch?.lost(child)
-  }
-
-  #readiness(): string | undefined {
-    if (this.#state !== 'ready') return `the daemon is ${this.#state}`
-    return whyNotReady(this.#workers?.slots ?? [], this.#staff?.slots ?? [])
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Place } from '../ipc/messages.ts'
 import type { MetricsBook } from '../metrics/metrics-book.ts'
 import type { MasterFacts } from '../metrics/process-metrics.ts'
 import { VERSION } from '../version.ts'
+import { certificatesOf } from './certificates.ts'
 import { processStatuses, timerStatuses } from './staff-status.ts'
 
 /** A place of one process, as it is shown. */
@@ -91,6 +92,7 @@ export class Overview {
       reloads: now.reloads,
       missingWorkers: now.missingWorkers,
       isSettled: now.isSettled,
+      certificates: certificatesOf(this.#config),
       tables: this.#tables(now.tables),
       ...now.counts,
     })

@@ -1,8 +1,10 @@
+import type { DaemonStatus } from '../admin/status.ts'
 import { placeText } from '../ipc/place.ts'
 import type { Slot } from './slot.ts'
 
-/** Why the daemon is not ready, though it runs: a place without a process that is. Undefined when it is ready. */
-export function whyNotReady(workers: readonly Slot[], staff: readonly Slot[]): string | undefined {
+/** Why the daemon is not ready: also when it runs, a place may be without a process that is. Undefined when it is ready. */
+export function whyNotReady(state: DaemonStatus['state'], workers: readonly Slot[] = [], staff: readonly Slot[] = []): string | undefined {
+  if (state !== 'ready') return `the daemon is ${state}`
   const silent = waiting(workers, ({ index }) => `${index}`)
   if (silent !== undefined) return `worker ${silent} does not listen yet`
   // A custom process may end as it likes, and is waited for then.

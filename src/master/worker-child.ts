@@ -12,6 +12,7 @@ import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { withoutKeys } from './certificates.ts'
 import type { Account } from './privileges.ts'
 
 const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
@@ -117,7 +118,8 @@ export class WorkerChild {
       this.#ended.reach()
       parts.onExit(this, code, signal)
     })
-    this.send({ type: 'start', start: { config, place, owner, isFirst, store, bus: this.#bus } })
+    const known = place.role === 'worker' ? config : withoutKeys(config)
+    this.send({ type: 'start', start: { config: known, place, owner, isFirst, store, bus: this.#bus } })
   }
 
   get pid(): number | undefined {
@@ -187,7 +189,9 @@ export class WorkerChild {
     const { maxWaitSeconds, spreadSeconds } = this.config
     const there = heirs[0]?.config.ports ?? []
     const ports = this.config.ports
-      .filter(({ name, protocol }) => there.some((port) => port.name === name && port.protocol === protocol))
+      .filter(({ name, protocol, tls }) =>
+        there.some((port) => port.name === name && port.protocol === protocol && (port.tls === undefined) === (tls === undefined)),
+      )
       .map(({ name }) => name)
     if (this.state !== 'draining') void this.#endsWithin((maxWaitSeconds + 2) * 1000)
     this.state = 'draining'
