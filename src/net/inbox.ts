@@ -66,7 +66,8 @@ export class Inbox {
 
   /** No further message is handled, until `goOn`. */
   halt(): void {
-    this.#queue?.halt()
+    this.#queue ??= new MessageQueue()
+    this.#queue.halt()
   }
 
   /** @returns whether there are messages to be worked off */
