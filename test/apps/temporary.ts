@@ -20,6 +20,15 @@ export function folderOf(t: TestContext, files: Readonly<Record<string, string>>
 
 type PortInput = Partial<ConfigInput['ports'][number]>
 
+/** The same as `serveFiles`, with the files in a folder that is there already. */
+export async function serveFolder(t: TestContext, dir: string, port: PortInput, config: Partial<ConfigInput> = {}): Promise<Daemon> {
+  const text = JSON.stringify({ log: { level: 'silent' }, maxWaitSeconds: 1, ...config, ports: [{ protocol: 'http', port: 0, ...port }] })
+  writeFileSync(join(dir, 'config.json'), text)
+  const daemon = await createDaemon(join(dir, 'config.json'))
+  t.after(() => daemon.stop())
+  return daemon
+}
+
 /** A daemon with one http port, whose handler is the first of the files. Stopped when the test ends. */
 export async function serveFiles(
   t: TestContext,
@@ -27,11 +36,5 @@ export async function serveFiles(
   port: PortInput = {},
   config: Partial<ConfigInput> = {},
 ): Promise<Daemon> {
-  const dir = folderOf(t, files)
-  const handler = `./${Object.keys(files)[0]}`
-  const text = JSON.stringify({ log: { level: 'silent' }, maxWaitSeconds: 1, ...config, ports: [{ protocol: 'http', port: 0, handler, ...port }] })
-  writeFileSync(join(dir, 'config.json'), text)
-  const daemon = await createDaemon(join(dir, 'config.json'))
-  t.after(() => daemon.stop())
-  return daemon
+  return serveFolder(t, folderOf(t, files), { handler: `./${Object.keys(files)[0]}`, ...port }, config)
 }
