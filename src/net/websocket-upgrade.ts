@@ -48,7 +48,14 @@ export class WebSocketUpgrade {
   readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>()
   #isStopping = false
 
-  constructor(parts: { port: Port; path?: string; authorization?: UpgradeAuthorization | undefined; outbox: Outbox; connections: Connections }) {
+  constructor(parts: {
+    port: Port
+    path?: string
+    authorization?: UpgradeAuthorization | undefined
+    outbox: Outbox
+    connections: Connections
+    serverHeader?: string | undefined
+  }) {
     this.port = parts.port
     this.#authorization = parts.authorization
     this.#path = parts.path
@@ -67,16 +74,23 @@ export class WebSocketUpgrade {
       ...({ closeTimeout: CLOSE_MS } as object),
       handleProtocols: (_offered, request) => this.#chosen.get(request) ?? false,
     })
+    const { serverHeader } = parts
     this.#server.on('headers', (headers, request) => {
+      if (serverHeader !== undefined) headers.push(`Server: ${serverHeader}`)
       for (const cookie of this.#cookies.get(request) ?? []) headers.push(`Set-Cookie: ${cookie}`)
     })
   }
 
   /** Whether this request asks for what is served here. RFC 9110 section 7.8 lets a server ignore any other upgrade. */
   wants(request: IncomingMessage): boolean {
-    // RFC 6455 section 4.1: GET, HTTP/1.1 or higher, with a Host. What is not that is answered as a plain request.
-    if (request.method !== 'GET' || request.httpVersion !== '1.1' || request.headers.host === undefined) return false
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return false
+    // RFC 6455 section 4.1: GET, HTTP/1.1 or higher, with a Host.
+    return request.method === 'GET' && request.httpVersion === '1.1' && request.headers.host !== undefined && this.isAskedFor(request)
+  }
+
+  /** Whether it means a WebSocket of this port, rightly or not. */
+  isAskedFor(request: IncomingMessage): boolean {
+    const { upgrade, connection } = request.headers
+    if (upgrade?.toLowerCase() !== 'websocket' || connection === undefined || !/\bupgrade\b/i.test(connection)) return false
     return this.#path === undefined || pathOf(request) === this.#path
   }
 

@@ -51,11 +51,12 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
         authorization: websocket?.authorize ? new UpgradeAuthorization(port) : undefined,
         outbox,
         connections,
+        serverHeader,
       })
     return new HttpListener({ port, requests: new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader }), ...(upgrade && { upgrade }) })
   },
   websocket: ({ port, outbox, connections, serverHeader }) =>
-    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections }) }),
+    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections, serverHeader }) }),
 }
 
 /** What stands before the handler of an http port, the outermost first. */
