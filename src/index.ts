@@ -22,4 +22,5 @@ export {
   TableValueError,
   UnknownPortError,
 } from './errors.ts'
+export { clientAddress } from './net/client-address.ts'
 export { daemon } from './worker/current-daemon.ts'

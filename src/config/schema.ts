@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { allow, deny, heartbeat, proxyProtocol, trustedProxies } from './admission-schema.ts'
 import { limits } from './limits-schema.ts'
 import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
 
@@ -99,6 +100,11 @@ const port = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether the port is opened; it is checked all the same.'),
   framing: framing.optional(),
   limits,
+  heartbeat,
+  allow,
+  deny,
+  proxyProtocol,
+  trustedProxies,
   static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),
   websocket: websocketPath.optional(),
 })

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { HttpHandler } from '../contracts/handlers.ts'
+import { believe } from './client-address.ts'
 import type { MeasuredResponse, ResponseObserver } from './node-internals.ts'
 import type { Port } from './port.ts'
 
@@ -35,7 +36,9 @@ export class HttpRequests implements ResponseObserver {
     ;(request.socket as PolyportSocket).polyportResponse = response
     if (this.#isStopping) response.shouldKeepAlive = false
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
-    this.#port.counters.messagesIn++
+    const { counters, trustedProxies } = this.#port
+    counters.messagesIn++
+    if (trustedProxies !== undefined) believe(request, trustedProxies)
     if (this.#port.protocol === 'websocket') return refusePlain(response)
     if (this.#staticFiles === undefined) this.#handle(request, response, start)
     else this.#staticFiles(request, response, () => this.#handle(request, response, start))

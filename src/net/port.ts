@@ -6,6 +6,8 @@ import type { Daemon, PortInfo } from '../contracts/daemon.ts'
 import type { Handler } from '../contracts/handlers.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { PortCounters, type PortReport } from '../metrics/port-counters.ts'
+import type { PeerAddress } from './address.ts'
+import { AddressList } from './address-list.ts'
 
 /** What a port is made of. */
 export interface PortParts {
@@ -16,6 +18,8 @@ export interface PortParts {
   readonly handler: Handler
   readonly daemon: Daemon
   readonly log: Logger
+  /** Whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[] | undefined
   /** The http port whose WebSocket path this is: both count together, and share their sockets. */
   readonly partner?: Port
 }
@@ -29,6 +33,7 @@ export class Port implements PortInfo {
   readonly log: Logger
   readonly daemon: Daemon
   readonly counters: PortCounters
+  readonly trustedProxies: AddressList | undefined
   /** Every socket that came in by this port and is not closed, upgraded ones too. */
   readonly sockets: Set<Socket>
   /** When the handler was last given control, in `performance.now()` milliseconds; durations count from here. */
@@ -46,6 +51,7 @@ export class Port implements PortInfo {
     this.handler = parts.handler
     this.counters = parts.partner?.counters ?? new PortCounters()
     this.sockets = parts.partner?.sockets ?? new Set()
+    this.trustedProxies = parts.partner?.trustedProxies ?? (parts.trustedProxies && new AddressList(parts.trustedProxies))
     this.daemon = parts.daemon
     this.#partner = parts.partner
     if (parts.partner !== undefined) parts.partner.#partner = this
@@ -88,9 +94,9 @@ export class Port implements PortInfo {
     this.counters.accepted++
   }
 
-  refused(reason: CloseReason): void {
+  refused(reason: CloseReason, peer?: PeerAddress): void {
     this.counters.refuse(reason)
-    this.log.debug({ reason }, 'Connection refused')
+    if (this.log.isLevelEnabled('debug')) this.log.debug({ reason, remoteAddress: peer?.address, remotePort: peer?.port }, 'Connection refused')
   }
 
   /** The socket has closed: its bytes join the totals. */

@@ -2,8 +2,9 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
-import { type PeerAddress, plainAddress } from './address.ts'
+import type { PeerAddress } from './address.ts'
 import { HandlerCallbacks } from './callbacks.ts'
+import { believe, clientOf } from './client-address.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -75,6 +76,7 @@ export class WebSocketUpgrade {
 
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     socket.on('error', ignore)
+    if (this.port.trustedProxies !== undefined) believe(request, this.port.trustedProxies)
     const answer = await this.#ask(request)
     if (socket.destroyed) return
     if (this.#isStopping) return refuse(socket, 503)
@@ -108,7 +110,7 @@ export class WebSocketUpgrade {
 
   #open(webSocket: PolyportWebSocket, socket: PolyportSocket, request: IncomingMessage, accepted: Accepted): void {
     socket.off('error', ignore)
-    const peer = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
+    const peer = clientOf(request)
     const connection = this.#connect(webSocket, socket, peer)
     connection.uid = accepted.uid
     if (accepted.groups !== undefined) connection.groups = new Set(accepted.groups)

@@ -5,6 +5,7 @@ import { BindError } from '../errors.ts'
 import type { LeavingPort } from '../handover/departure.ts'
 import type { LeaveOrder } from '../ipc/messages.ts'
 import type { PortReport } from '../metrics/port-counters.ts'
+import { accessRule } from '../net/address-list.ts'
 import { Admission } from '../net/admission.ts'
 import { bindError } from '../net/bind-error.ts'
 import type { Connections } from '../net/connections.ts'
@@ -79,7 +80,7 @@ export class Reactor {
             })
       const listener = createListener({ loaded, port, upgradePort, outbox, connections: parts.connections, serverHeader: parts.config.serverHeader })
       const ports = upgradePort === undefined ? [port] : [port, upgradePort]
-      this.#entries.set(config.name, { config, ports, admission: new Admission({ port, listener }), listener, handle: undefined, rest: undefined })
+      this.#entries.set(config.name, { config, ports, admission: new Admission({ port, listener, config }), listener, handle: undefined, rest: undefined })
     }
   }
 
@@ -124,7 +125,7 @@ export class Reactor {
         handle === undefined
           ? new UnixDatagram(address, this.#config.file)
           : await receiveOn(handle as DatagramHandle, { type: address.startsWith('[') ? 'udp6' : 'udp4', lookup: lookupLiteral as never })
-      entry.listener = new DatagramListener(port, socket)
+      entry.listener = new DatagramListener(port, socket, accessRule(entry.config))
       if (handle === undefined) await applyOwnership(address, entry.config)
       return
     }
@@ -193,6 +194,7 @@ export class Reactor {
     for (const entry of entries) {
       this.#release(entry)
       clearInterval(entry.rest)
+      entry.admission.stop()
       entry.listener?.stop()
     }
     const ports = entries.flatMap((entry) => entry.ports)
