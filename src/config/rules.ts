@@ -7,6 +7,7 @@ import type { Finding } from './finding.ts'
 import { framingRules } from './framing-rules.ts'
 import { at } from './issue-text.ts'
 import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
+import { tlsRules } from './tls-rules.ts'
 import { workRules } from './work-rules.ts'
 
 /** What no single value can tell: how the values of a config fit together, and with what is on this machine. */
@@ -48,6 +49,8 @@ const CONNECTED = ['tcp', 'http', 'websocket', 'stream']
 
 const ONLY: readonly { readonly key: readonly string[]; readonly protocols: readonly string[] }[] = [
   { key: ['framing'], protocols: ['tcp'] },
+  { key: ['tls'], protocols: ['tcp', 'http', 'websocket', 'stream'] },
+  { key: ['http2'], protocols: ['http'] },
   { key: ['static'], protocols: ['http'] },
   { key: ['websocket'], protocols: ['http'] },
   { key: ['limits', 'maxPayload'], protocols: ['websocket'] },
@@ -106,6 +109,7 @@ export const RULES: readonly Rule[] = [
   ...addressRules,
   ...admissionRules,
   ...framingRules,
+  ...tlsRules,
   ...workRules,
   staticIsAFolder,
 ]

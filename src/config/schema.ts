@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { allow, deny, heartbeat, proxyProtocol, trustedProxies } from './admission-schema.ts'
 import { limits } from './limits-schema.ts'
+import { type TlsConfig, tls } from './tls-schema.ts'
 import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
 
 /**
@@ -105,6 +106,8 @@ const port = z.strictObject({
   deny,
   proxyProtocol,
   trustedProxies,
+  tls: tls.optional(),
+  http2: z.boolean().default(false).describe('http: speak HTTP/2 with clients that can. Needs `tls`; HTTP/1.1 and WebSocket go on as before.'),
   static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),
   websocket: websocketPath.optional(),
 })
@@ -228,10 +231,12 @@ export type WebSocketPathConfig = z.output<typeof websocketPath>
 export type Protocol = ParsedPort['protocol']
 
 /** A port with everything resolved: name given, files absolute, framing chosen. */
-export type PortConfig = Omit<ParsedPort, 'name' | 'framing'> & {
+export type PortConfig = Omit<ParsedPort, 'name' | 'framing' | 'tls'> & {
   name: string
   /** Present on tcp ports. */
   framing?: FramingConfig
+  /** All files read. */
+  tls?: TlsConfig
 }
 
 /** The config as the daemon uses it: validated, defaults filled in, paths absolute, `workers` a number. Plain data. */

@@ -4,6 +4,7 @@ import type { Parsed, ParsedPort } from './check-shape.ts'
 import { modulePath } from './module-path.ts'
 import { portName } from './rules.ts'
 import { type Config, eofFraming, type FramingConfig, type PortConfig } from './schema.ts'
+import { toTls } from './to-tls.ts'
 
 const DEFAULT_FRAMING: FramingConfig = eofFraming.parse({ type: 'eof' })
 
@@ -19,7 +20,7 @@ export function toConfig(parsed: Parsed, file: string, dir: string): Config {
     dataDir: resolve(dir, parsed.dataDir),
     watch: { ...parsed.watch, paths: parsed.watch.paths.map((path) => resolve(dir, path)), ignore: parsed.watch.ignore.map((path) => resolve(dir, path)) },
     ...(parsed.admin !== undefined && { admin: withSocket(parsed.admin, dir) }),
-    ports: parsed.ports.filter(({ enabled }) => enabled).map((port) => toPort(port, dir)),
+    ports: parsed.ports.filter(({ enabled }) => enabled).map((port) => toPort(port, file, dir)),
     ...(parsed.timers !== undefined && { timers: { ...parsed.timers, modules: parsed.timers.modules.map((name) => modulePath(name, dir)) } }),
     processes: Object.fromEntries(Object.entries(parsed.processes).map(([name, entry]) => [name, { ...entry, module: modulePath(entry.module, dir) }])),
     lifecycle: parsed.lifecycle.map((name) => modulePath(name, dir)),
@@ -27,14 +28,16 @@ export function toConfig(parsed: Parsed, file: string, dir: string): Config {
   }
 }
 
-function toPort(port: ParsedPort, dir: string): PortConfig {
-  const { framing: _, ...rest } = withSocket(port, dir)
+function toPort(port: ParsedPort, file: string, dir: string): PortConfig {
+  const { framing: _, tls, ...rest } = withSocket(port, dir)
+  const isHttp = port.protocol === 'http' || port.protocol === 'websocket'
   const framing = port.protocol === 'tcp' ? toFraming(port.framing ?? DEFAULT_FRAMING, dir) : undefined
   return {
     ...rest,
     name: portName(port),
     handler: modulePath(port.handler, dir),
     ...(framing !== undefined && { framing }),
+    ...(tls !== undefined && { tls: toTls(tls, { dir, file, port: portName(port), isHttp, http2: port.http2 }) }),
     ...(port.static !== undefined && { static: resolve(dir, port.static) }),
     ...(port.websocket !== undefined && { websocket: { ...port.websocket, handler: modulePath(port.websocket.handler, dir) } }),
   }

@@ -96,7 +96,7 @@ export const BROKEN: readonly (readonly [name: string, text: string, ...expected
   [
     'unknown key far from all',
     tcp('"xyz": 1'),
-    '1:66: ports[0].xyz: unknown key "xyz", expected one of "name", "protocol", "host", "port", "path", "mode", "owner", "handler", "options", "enabled", "framing", "limits", "static", "websocket"',
+    '1:66: ports[0].xyz: unknown key "xyz", expected one of "name", "protocol", "host", "port", "path", "mode", "owner", "handler", "options", "enabled", "framing", "limits", "tls", "http2", "static", "websocket"',
   ],
   [
     'unknown key in the branch of a union',
