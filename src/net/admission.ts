@@ -55,7 +55,7 @@ export class Admission {
   }
 
   #refuse(client: StreamHandle, peer: PeerAddress, reason: CloseReason & keyof typeof STATUS): void {
-    this.#port.refused(reason, peer)
+    this.#port.refused(reason, { remoteAddress: peer.address })
     // A proxy would take the answer for its client's.
     if (this.#listener?.refuse === undefined || reason === 'proxy_header') client.close()
     else this.#listener.refuse(client, STATUS[reason])

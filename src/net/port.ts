@@ -6,7 +6,6 @@ import type { Daemon, PortInfo } from '../contracts/daemon.ts'
 import type { Handler } from '../contracts/handlers.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { PortCounters, type PortReport } from '../metrics/port-counters.ts'
-import type { PeerAddress } from './address.ts'
 import { AddressList } from './address-list.ts'
 
 /** What a port is made of. */
@@ -94,9 +93,10 @@ export class Port implements PortInfo {
     this.counters.accepted++
   }
 
-  refused(reason: CloseReason, peer?: PeerAddress): void {
+  /** @param fields what the log says of it */
+  refused(reason: CloseReason, fields?: object): void {
     this.counters.refuse(reason)
-    if (this.log.isLevelEnabled('debug')) this.log.debug({ reason, remoteAddress: peer?.address, remotePort: peer?.port }, 'Connection refused')
+    this.log.debug({ reason, ...fields }, 'Connection refused')
   }
 
   /** The socket has closed: its bytes join the totals. */
