@@ -100,3 +100,45 @@ export class FrameError extends Error {
     this.reason = reason
   }
 }
+
+/** A process of the daemon that was asked is not there, or has ended before it answered. Nothing is known of what it did. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError'
+  readonly code = 'POLYPORT_UNREACHABLE'
+}
+
+/** A process of the daemon has not answered in time. It may still do what it was asked for. */
+export class RequestTimeoutError extends Error {
+  override readonly name = 'RequestTimeoutError'
+  readonly code = 'POLYPORT_REQUEST_TIMEOUT'
+}
+
+/** The input of a task or the data of an event cannot be stored: it cannot be cloned, or is too large. The message names the culprit. */
+export class TaskInputError extends TypeError {
+  override readonly name = 'TaskInputError'
+  readonly code = 'POLYPORT_TASK_INPUT'
+}
+
+/** As many tasks wait as `tasks.maxQueued` allows, or more deliveries of this process than it may have under way. */
+export class QueueFullError extends Error {
+  override readonly name = 'QueueFullError'
+  readonly code = 'POLYPORT_QUEUE_FULL'
+}
+
+/** There is no queue to deliver to: the config has neither tasks nor events, the daemon stops, or the disk has refused. */
+export class QueueClosedError extends Error {
+  override readonly name = 'QueueClosedError'
+  readonly code = 'POLYPORT_QUEUE_CLOSED'
+}
+
+/** A task that was awaited with `run` has failed. `cause` is what its `handle` threw, where it threw. */
+export class TaskFailedError extends Error {
+  override readonly name = 'TaskFailedError'
+  readonly code = 'POLYPORT_TASK_FAILED'
+}
+
+/** A task has taken longer than it may. */
+export class TaskTimeoutError extends Error {
+  override readonly name = 'TaskTimeoutError'
+  readonly code = 'POLYPORT_TASK_TIMEOUT'
+}

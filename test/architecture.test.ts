@@ -15,7 +15,7 @@ const LAYERS = [
   ['metrics'],
   ['ipc', 'log'],
   ['net', 'shared', 'cluster'],
-  ['admin', 'tasks', 'events', 'timers', 'handover'],
+  ['admin', 'tasks', 'events', 'timers', 'processes', 'lifecycle', 'handover', 'apps', 'http'],
   ['worker'],
   ['master'],
   ['create-daemon.ts'],
@@ -25,7 +25,7 @@ const LAYERS = [
 ]
 // What only one place may know.
 const KEEPERS: Readonly<Record<string, RegExp>> = {
-  lmdb: /^shared\/store\.ts$/,
+  lmdb: /^shared\/(store|task-store)\.ts$/,
   ws: /^net\/(websocket-|ws-internals)/,
   'unix-dgram': /^net\/unix-datagram\.ts$/,
   yargs: /^(cli\/|bin\.ts)/,
@@ -34,7 +34,10 @@ const KEEPERS: Readonly<Record<string, RegExp>> = {
   'dgram-stream': /^cli\//,
   'prom-client': /^metrics\//,
   'pino-pretty': /^log\//,
-  sirv: /^worker\//,
+  sirv: /^http\//,
+  compression: /^http\//,
+  '@hono/node-server': /^apps\//,
+  croner: /^timers\//,
 }
 // What Node does not document: underscored members and process.binding.
 const INTERNALS = /\._[a-zA-Z]|\['_|process\.binding/

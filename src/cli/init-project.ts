@@ -41,7 +41,8 @@ function packageJson(folder: string): string {
     version: '0.1.0',
     private: true,
     type: 'module',
-    scripts: { start: 'polyport start', check: 'polyport check && tsc' },
+    // exec: a shell between npm and the daemon dies of a signal by itself, and what it leaves is an exit code that is not the daemon's.
+    scripts: { start: 'exec polyport start', check: 'polyport check && tsc' },
     dependencies: { polyport: `^${VERSION}` },
     devDependencies: { '@types/node': NODE_TYPES, typescript: TYPESCRIPT },
   })

@@ -8,6 +8,8 @@ import { processSchema } from './work-schema.ts'
 export type Parsed = z.output<typeof ConfigSchema>
 export type ParsedPort = Parsed['ports'][number]
 export type ParsedAdmin = NonNullable<Parsed['admin']>
+export type ParsedTasks = NonNullable<Parsed['tasks']>
+export type ParsedEvents = NonNullable<Parsed['events']>
 export type ParsedTimers = NonNullable<Parsed['timers']>
 export type ParsedProcess = Parsed['processes'][string]
 
@@ -26,6 +28,8 @@ export interface Shape {
   readonly ports: readonly Shaped<ParsedPort>[]
   readonly admin: Shaped<ParsedAdmin> | undefined
   readonly runtimeDir: string | undefined
+  readonly tasks: Shaped<ParsedTasks> | undefined
+  readonly events: Shaped<ParsedEvents> | undefined
   readonly timers: Shaped<ParsedTimers> | undefined
   readonly processes: readonly Shaped<ParsedProcess>[]
   readonly lifecycle: Shaped<readonly string[]> | undefined
@@ -54,6 +58,8 @@ export function checkShape(input: unknown, sources: Sources): Shape {
     ports: list(at(known, ['ports'])).flatMap((given, index) => shaped(ConfigSchema.shape.ports.element, given, ['ports', index])),
     admin: shaped(ConfigSchema.shape.admin.unwrap(), at(known, ['admin']), ['admin'])[0],
     runtimeDir: ConfigSchema.shape.runtimeDir.safeParse(at(known, ['runtimeDir']), NO_WORDS).data,
+    tasks: shaped(ConfigSchema.shape.tasks.unwrap(), at(known, ['tasks']), ['tasks'])[0],
+    events: shaped(ConfigSchema.shape.events.unwrap(), at(known, ['events']), ['events'])[0],
     timers: shaped(ConfigSchema.shape.timers.unwrap(), at(known, ['timers']), ['timers'])[0],
     processes: members(at(known, ['processes'])).flatMap(([name, given]) => shaped(processSchema, given, ['processes', name])),
     lifecycle: shaped(ConfigSchema.shape.lifecycle, at(known, ['lifecycle']), ['lifecycle'])[0],

@@ -25,13 +25,19 @@ export function framingModulesExist({ ports }: Shape, dir: string): Finding[] {
   return ports.flatMap(({ path, value: { framing } }) => (framing?.type === 'custom' ? moduleExists([...path, 'framing', 'module'], framing.module, dir) : []))
 }
 
-export function workModulesExist({ timers, processes, lifecycle }: Shape, dir: string): Finding[] {
+export function workModulesExist({ tasks, events, timers, processes, lifecycle }: Shape, dir: string): Finding[] {
   const listed = [
+    ...(tasks?.value.modules ?? []).map((name, index) => ({ path: ['tasks', 'modules', index], name })),
+    ...(events?.value.modules ?? []).map((name, index) => ({ path: ['events', 'modules', index], name })),
     ...(timers?.value.modules ?? []).map((name, index) => ({ path: ['timers', 'modules', index], name })),
     ...(lifecycle?.value ?? []).map((name, index) => ({ path: ['lifecycle', index], name })),
     ...processes.map(({ path, value }) => ({ path: [...path, 'module'], name: value.module })),
   ]
   return listed.flatMap(({ path, name }) => moduleExists(path, name, dir))
+}
+
+export function hooksExist({ ports }: Shape, dir: string): Finding[] {
+  return ports.flatMap(({ path, value }) => (value.hooks ?? []).flatMap((name, i) => moduleExists([...path, 'hooks', i], name, dir)))
 }
 
 function moduleExists(path: Path, name: string, dir: string): Finding[] {

@@ -40,7 +40,8 @@ function allowVariables(schema: JsonSchema): JsonSchema {
   const texts = { ...(description !== undefined && { description }), ...(fallback !== undefined && { default: fallback }) }
   if (rest.type === 'integer' || rest.type === 'number' || rest.type === 'boolean') return { ...texts, anyOf: [rest, WHOLE_VARIABLE] }
   if (rest.enum !== undefined || rest.pattern !== undefined) return { ...texts, anyOf: [rest, WITH_VARIABLE] }
-  if (rest.anyOf !== undefined) return { ...texts, anyOf: [...rest.anyOf, WHOLE_VARIABLE] }
+  if (rest.anyOf !== undefined)
+    return { ...texts, anyOf: [...rest.anyOf.map((branch) => (branch.properties === undefined ? branch : allowVariables(branch))), WHOLE_VARIABLE] }
   return {
     ...schema,
     ...(rest.properties && { properties: Object.fromEntries(Object.entries(rest.properties).map(([key, value]) => [key, allowVariables(value)])) }),
@@ -75,9 +76,9 @@ function memberOf(node: unknown, key: string | number): unknown {
   return typeof node === 'object' && node !== null && Object.hasOwn(node, key) ? (node as Record<string | number, unknown>)[key] : undefined
 }
 
-/** The branch whose fixed values (`"type": "eof"`) the value has. */
+/** The branch whose fixed values (`"type": "eof"`) the value has, or the one that has keys. */
 function branchOf(schema: JsonSchema, value: unknown): JsonSchema {
   const fits = (branch: JsonSchema): boolean =>
     Object.entries(branch.properties ?? {}).every(([key, { const: fixed }]) => fixed === undefined || memberOf(value, key) === fixed)
-  return schema.oneOf?.find(fits) ?? schema
+  return schema.oneOf?.find(fits) ?? schema.anyOf?.find(({ properties }) => properties !== undefined) ?? schema
 }

@@ -10,6 +10,8 @@ export function configReference(): string {
 function sections(path: string, schema: JsonSchema, seen: Map<string, string>): string[] {
   if (schema.items !== undefined) return sections(`${path}[]`, schema.items, seen)
   if (typeof schema.additionalProperties === 'object') return sections(`${path}.<name>`, schema.additionalProperties, seen)
+  const choice = schema.anyOf?.find(({ properties }) => properties !== undefined)
+  if (choice !== undefined) return sections(path, { ...choice, ...(schema.description !== undefined && { description: schema.description }) }, seen)
   if (schema.oneOf === undefined && schema.properties === undefined) return []
   const heading = path === '' ? '## Top level' : `## \`${path}\``
   // One description serves several places.

@@ -53,6 +53,8 @@ const ONLY: readonly { readonly key: readonly string[]; readonly protocols: read
   { key: ['http2'], protocols: ['http'] },
   { key: ['static'], protocols: ['http'] },
   { key: ['websocket'], protocols: ['http'] },
+  { key: ['hooks'], protocols: ['http'] },
+  { key: ['compression'], protocols: ['http'] },
   { key: ['limits', 'maxPayload'], protocols: ['websocket'] },
   { key: ['limits', 'maxFragments'], protocols: ['websocket'] },
   { key: ['limits', 'messagesPerSecond'], protocols: ['tcp', 'websocket'] },

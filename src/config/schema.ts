@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { allow, deny, heartbeat, proxyProtocol, trustedProxies } from './admission-schema.ts'
+import { compression } from './compression-schema.ts'
 import { limits } from './limits-schema.ts'
+import { eventsSchema, type TasksConfig, tasksSchema } from './task-schema.ts'
 import { type TlsConfig, tls } from './tls-schema.ts'
 import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
 
@@ -10,6 +12,7 @@ import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
  */
 
 const name = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, 'expected 1 to 64 letters, digits, "_", "." or "-", not starting with "." or "-"')
+const account = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?$/, 'expected a name or a number')
 const portNumber = z.int().min(0).max(65535)
 const MIB = 1024 * 1024
 
@@ -71,6 +74,10 @@ const websocketPath = z
     handler,
     options,
     limits,
+    authorize: z
+      .boolean()
+      .default(false)
+      .describe('Ask the handler of the http port first: the upgrade request runs through it as a GET, and what it refuses is refused with its answer.'),
   })
   .describe('http: a WebSocket handler on one path of this port.')
 
@@ -109,6 +116,11 @@ const port = z.strictObject({
   tls: tls.optional(),
   http2: z.boolean().default(false).describe('http: speak HTTP/2 with clients that can. Needs `tls`; HTTP/1.1 and WebSocket go on as before.'),
   static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),
+  compression: compression.optional(),
+  hooks: z
+    .array(z.string().min(1))
+    .optional()
+    .describe('http: modules that export any of `onRequestReceived`, `onResponseGenerated` and `onRequestFinished`, called around every request.'),
   websocket: websocketPath.optional(),
 })
 
@@ -171,6 +183,10 @@ export const ConfigSchema = z.strictObject({
     .describe(
       'Who gets a new connection: `kernel`, the worker that accepts it first; `round-robin`, each in turn; `ip-hash`, always the same worker for a client address.',
     ),
+  user: account
+    .optional()
+    .describe('Started as root, the daemon runs handlers, and all processes but the master, as this user. The master stays root, to open ports below 1024.'),
+  group: account.optional().describe("Started as root: the group of these processes. The default is the user's own."),
   runtimeDir: z.string().min(1).default('./run').describe('Where the pid file and the control socket are.'),
   dataDir: z.string().min(1).default('./data').describe('Where persistent tables are.'),
   maxWaitSeconds: z.number().min(0).max(86400).default(30).describe('How long a stop waits for what is still being done.'),
@@ -211,6 +227,8 @@ export const ConfigSchema = z.strictObject({
   watch,
   ports: z.array(port).min(1).describe('The ports.'),
   tables: z.record(name, table).default({}).describe('Shared tables, by name.'),
+  tasks: tasksSchema.optional(),
+  events: eventsSchema.optional(),
   timers: timersSchema.optional(),
   processes: z.record(name, processSchema).default({}).describe('Custom processes, by name.'),
   lifecycle: lifecycleSchema,
@@ -240,13 +258,15 @@ export type PortConfig = Omit<ParsedPort, 'name' | 'framing' | 'tls'> & {
 }
 
 /** The config as the daemon uses it: validated, defaults filled in, paths absolute, `workers` a number. Plain data. */
-export type Config = Omit<Parsed, 'ports' | 'workers' | '$schema'> & {
+export type Config = Omit<Parsed, 'ports' | 'workers' | 'tasks' | '$schema'> & {
   /** The absolute path of the config file, and its folder. */
   file: string
   dir: string
   workers: number
   /** Only those that are enabled. */
   ports: PortConfig[]
+  /** Present where there are tasks or events. */
+  tasks?: TasksConfig
   /** The place in the file of each of `ports`, for messages. */
   portIndexes?: number[]
 }

@@ -4,13 +4,14 @@ import type { Parsed, ParsedPort } from './check-shape.ts'
 import { modulePath } from './module-path.ts'
 import { portName } from './rules.ts'
 import { type Config, eofFraming, type FramingConfig, type PortConfig } from './schema.ts'
+import { tasksSchema } from './task-schema.ts'
 import { toTls } from './to-tls.ts'
 
 const DEFAULT_FRAMING: FramingConfig = eofFraming.parse({ type: 'eof' })
 
 /** What the daemon works with: names given, paths absolute, only the ports that are to be opened. */
 export function toConfig(parsed: Parsed, file: string, dir: string): Config {
-  const { $schema: _, ...rest } = parsed
+  const { $schema: _, tasks: __, ...rest } = parsed
   return {
     ...rest,
     file,
@@ -21,10 +22,22 @@ export function toConfig(parsed: Parsed, file: string, dir: string): Config {
     watch: { ...parsed.watch, paths: parsed.watch.paths.map((path) => resolve(dir, path)), ignore: parsed.watch.ignore.map((path) => resolve(dir, path)) },
     ...(parsed.admin !== undefined && { admin: withSocket(parsed.admin, dir) }),
     ports: parsed.ports.filter(({ enabled }) => enabled).map((port) => toPort(port, file, dir)),
+    ...tasksAndEvents(parsed, dir),
     ...(parsed.timers !== undefined && { timers: { ...parsed.timers, modules: parsed.timers.modules.map((name) => modulePath(name, dir)) } }),
     processes: Object.fromEntries(Object.entries(parsed.processes).map(([name, entry]) => [name, { ...entry, module: modulePath(entry.module, dir) }])),
     lifecycle: parsed.lifecycle.map((name) => modulePath(name, dir)),
     portIndexes: parsed.ports.flatMap(({ enabled }, index) => (enabled ? [index] : [])),
+  }
+}
+
+/** What listens to events runs as tasks: events alone have tasks as they are by default. */
+function tasksAndEvents({ tasks, events, dataDir }: Parsed, dir: string): Pick<Config, 'tasks' | 'events'> {
+  if (tasks === undefined && events === undefined) return {}
+  const given = tasks ?? tasksSchema.parse({})
+  const absolute = (modules: readonly string[]): string[] => modules.map((name) => modulePath(name, dir))
+  return {
+    tasks: { ...given, modules: absolute(given.modules), dataDir: resolve(dir, given.dataDir ?? dataDir) },
+    ...(events !== undefined && { events: { ...events, modules: absolute(events.modules) } }),
   }
 }
 
@@ -37,6 +50,7 @@ function toPort(port: ParsedPort, file: string, dir: string): PortConfig {
     name: portName(port),
     handler: modulePath(port.handler, dir),
     ...(framing !== undefined && { framing }),
+    ...(port.hooks !== undefined && { hooks: port.hooks.map((name) => modulePath(name, dir)) }),
     ...(tls !== undefined && { tls: toTls(tls, { dir, file, port: portName(port), isHttp, http2: port.http2 }) }),
     ...(port.static !== undefined && { static: resolve(dir, port.static) }),
     ...(port.websocket !== undefined && { websocket: { ...port.websocket, handler: modulePath(port.websocket.handler, dir) } }),

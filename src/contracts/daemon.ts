@@ -1,8 +1,10 @@
 import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from './connection.ts'
+import type { Events } from './event.ts'
 import type { Logger } from './logger.ts'
 import type { Counter, Tables } from './table.ts'
+import type { Tasks } from './task.ts'
 
 /** A port as the process at hand knows it. */
 export interface PortInfo {
@@ -10,9 +12,12 @@ export interface PortInfo {
   readonly protocol: 'tcp' | 'udp' | 'http' | 'websocket' | 'stream'
   /** `127.0.0.1:5291`, `[::1]:5291` or the path of a unix socket. */
   readonly address: string
-  /** Connections that this worker holds on the port; 0 for UDP. */
+  /** Connections that this process holds on the port; 0 for UDP, and where no port is open. */
   readonly connections: number
 }
+
+/** What a process of the daemon is there for. */
+export type ProcessRole = 'worker' | 'task' | 'timer' | 'process'
 
 /** What the daemon is doing, over all workers. */
 export interface DaemonStats {
@@ -26,10 +31,15 @@ export interface DaemonStats {
 export interface Daemon {
   readonly name: string
   readonly version: string
-  readonly worker: { readonly slot: number; readonly pid: number; readonly role: 'worker' }
+  /** The process that this code runs in. `slot` counts from 0 among those of one role. */
+  readonly worker: { readonly slot: number; readonly pid: number; readonly role: ProcessRole }
   readonly log: Logger
   readonly ports: readonly PortInfo[]
   readonly tables: Tables
+  /** Work for the task workers. */
+  readonly tasks: Tasks
+  /** What has happened, for whoever listens: see `events` of the config. */
+  readonly events: Events
   /** An undici Agent that all handlers of this worker share. */
   readonly http: Agent
   /** A prom-client registry: what is registered here appears on the admin port's `/metrics`, summed over all workers. */

@@ -15,6 +15,9 @@ export interface ArrivalsParts {
   readonly replay: (connection: SocketConnection, message: BusMessage) => void
 }
 
+// What a worker said before it was gone is on the bus: so long it is waited for.
+const LAST_WORDS_MS = 200
+
 interface Held {
   readonly handle: StreamHandle
   readonly port: string
@@ -49,13 +52,15 @@ export class Arrivals {
     else this.#takeOver(held, message.payload as Uint8Array, from, message.fd)
   }
 
-  /** Handles of workers that are gone came for nothing. */
+  /** Handles of workers that are gone came for nothing, unless the state is on its way. */
   setPeers(peers: readonly BusPeer[]): void {
-    for (const [key, { handle }] of this.#held) {
-      if (peers.some(({ owner }) => owner === Number(key.split(' ', 1)[0]))) continue
-      handle.close()
-      this.#held.delete(key)
-    }
+    const orphans = [...this.#held.keys()].filter((key) => !peers.some(({ owner }) => owner === Number(key.split(' ', 1)[0])))
+    if (orphans.length > 0) setTimeout(() => orphans.forEach(this.#drop), LAST_WORDS_MS)
+  }
+
+  readonly #drop = (key: string): void => {
+    this.#held.get(key)?.handle.close()
+    this.#held.delete(key)
   }
 
   #takeOver({ handle, port }: Held, payload: Uint8Array, from: number, id: number): void {

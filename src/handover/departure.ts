@@ -23,8 +23,8 @@ export interface DepartureParts {
   readonly log: Logger
   /** Gives the handle to the master, for the heir. */
   readonly give: (move: MoveNote, handle: StreamHandle) => void
-  /** The connection is the heir's from now on. */
-  readonly onMoved: (fd: number, heir: { readonly owner: number; readonly slot: number }) => void
+  /** The heir has died with the connection's state, before it held the connection. */
+  readonly onLost: (fd: number) => void
   /** All that can move now has moved. Called once for each order. */
   readonly onLeft: () => void
 }
@@ -68,9 +68,11 @@ export class Departure {
   setPeers(peers: readonly BusPeer[]): void {
     for (const [id, { heir, isGone }] of this.#underWay) {
       if (peers.some(({ owner }) => owner === heir.owner)) continue
-      if (isGone) this.#underWay.delete(id)
+      if (isGone) this.#lost(id)
       else this.stay(id)
     }
+    // Whoever is there next is named in the order that follows.
+    if (this.#order !== undefined) this.#order = { ...this.#order, heirs: this.#order.heirs.filter(({ owner }) => peers.some((peer) => peer.owner === owner)) }
   }
 
   stop(): void {
@@ -127,7 +129,7 @@ export class Departure {
     const entry = this.#underWay.get(id)
     if (entry === undefined) return
     const { movable, heir } = entry
-    const { bus, log, onMoved } = this.#parts
+    const { bus, log } = this.#parts
     const payload = this.#pack(movable)
     if (payload === undefined) {
       bus.tell(heir.owner, { ...NOTHING, kind: 'refused', fd: id })
@@ -135,7 +137,6 @@ export class Departure {
       return
     }
     movable.letGo()
-    onMoved(movable.fd, heir)
     entry.isGone = true
     bus.tell(heir.owner, { ...NOTHING, kind: 'state', fd: id, payload })
     if (log.isLevelEnabled('debug')) log.debug({ fd: movable.fd, worker: heir.slot }, 'Connection handed over')
@@ -150,6 +151,13 @@ export class Departure {
       this.#parts.log.warn({ err: error, fd: movable.fd }, 'Connection cannot be handed over: put only plain data into connection.data')
       return undefined
     }
+  }
+
+  #lost(id: number): void {
+    const fd = this.#underWay.get(id)?.movable.fd ?? 0
+    this.#underWay.delete(id)
+    // 0 is a connection between two HTTP requests.
+    if (fd > 0) this.#parts.onLost(fd)
   }
 
   #done(id: number): void {

@@ -4,7 +4,24 @@ import type { BusMessage, BusOrigin } from './messages.ts'
  * A bus message as bytes: u8 kind, u8 form of the payload, u16 length of the name, u16 number of exceptions, f64 fd, then who sent it: u32
  * owner and f64 sequence; the name, the exceptions (f64 each) and the payload. All little-endian: both ends are on one machine.
  */
-const KINDS = ['send', 'close', 'publish', 'broadcast', 'join', 'leave', 'bind', 'unbind', 'held', 'state', 'arrived', 'refused'] as const
+const KINDS = [
+  'send',
+  'close',
+  'publish',
+  'broadcast',
+  'join',
+  'leave',
+  'bind',
+  'unbind',
+  'held',
+  'state',
+  'arrived',
+  'refused',
+  'post',
+  'ask',
+  'answer',
+  'unanswered',
+] as const
 const HEAD_BYTES = 26
 const NO_PAYLOAD = 0
 const TEXT = 1

@@ -5,11 +5,12 @@ import type { Logger } from '../contracts/logger.ts'
 const BACKLOG_BYTES = 64 * 1024 * 1024
 export const LENGTH_BYTES = 4
 
-/** One worker as this one reaches it. What is sent in one turn of the event loop leaves in one write. */
+/** One process as this one reaches it. What is sent in one turn of the event loop leaves in one write. */
 export class BusLink {
   readonly #socket: Socket
   readonly #log: Logger
   #waiting: Buffer[] = []
+  #waitingBytes = 0
   #isDropping = false
   readonly #flush = (): void => this.flush()
 
@@ -19,6 +20,10 @@ export class BusLink {
     // A worker that has died: the master says so soon, and its connections went with it.
     this.#socket.on('error', (error) => log.debug({ err: error }, 'Bus link ended'))
     this.#socket.unref()
+  }
+
+  get backlog(): number {
+    return this.#socket.writableLength + this.#waitingBytes
   }
 
   /** @param bytes of one message, that nobody changes any more */
@@ -33,11 +38,13 @@ export class BusLink {
     const length = Buffer.allocUnsafe(LENGTH_BYTES)
     length.writeUInt32LE(bytes.length)
     this.#waiting.push(length, bytes)
+    this.#waitingBytes += LENGTH_BYTES + bytes.length
   }
 
   flush(): void {
     if (this.#waiting.length > 0 && !this.#socket.destroyed) this.#socket.write(Buffer.concat(this.#waiting))
     this.#waiting = []
+    this.#waitingBytes = 0
   }
 
   close(): void {

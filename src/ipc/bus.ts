@@ -1,7 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Logger } from '../contracts/logger.ts'
 import { decodeBusMessage, encodeBusMessage } from './bus-codec.ts'
-import { BusLink, LENGTH_BYTES } from './bus-link.ts'
+import { BusLink } from './bus-link.ts'
+import { BusReader } from './bus-reader.ts'
 import type { BusMessage, BusOrigin, BusPeer } from './messages.ts'
 
 // What an heir remembers at most, for connections that take long to come.
@@ -16,12 +17,14 @@ export interface BusParts {
 }
 
 /**
- * Worker to worker, each straight to each other over unix sockets: the master carries no traffic. In order between two workers; every message
+ * Process to process, each straight to each other over unix sockets: the master carries no traffic. In order between two of them; every message
  * carries its sender's number and how many that one has sent, by which a hand-over finds what a moving connection has had already.
  */
 export class Bus {
   readonly #parts: BusParts
   readonly #links = new Map<number, BusLink>()
+  /** Those of the links that lead to workers: they alone have connections. */
+  #workers: readonly BusLink[] = []
   /** Owner → the owners that its messages go to, itself among them. Only of those that have heirs. */
   readonly #heirs = new Map<number, readonly number[]>()
   readonly #incoming = new Set<Socket>()
@@ -55,7 +58,7 @@ export class Bus {
     this.#links.clear()
   }
 
-  /** The workers that live now, this one among them. */
+  /** The processes that live now, this one among them. */
   setPeers(peers: readonly BusPeer[]): void {
     const { owner: self, log } = this.#parts
     const owners = new Set(peers.map((peer) => peer.owner))
@@ -71,6 +74,7 @@ export class Bus {
       if (heirs.length > 0) this.#heirs.set(owner, [owner, ...heirs])
       if (heirs.includes(self)) this.#isHeir = true
     }
+    this.#workers = peers.flatMap(({ role, owner }) => (role === 'worker' ? (this.#links.get(owner) ?? []) : []))
     if (this.#isHeir) return
     this.#recent = []
     this.#recentBytes = 0
@@ -104,20 +108,27 @@ export class Bus {
     const bytes = encodeBusMessage(message, origin)
     for (const one of owners) this.#links.get(one)?.send(bytes)
     if (owners.includes(self)) this.#remember(message, origin)
-    return this.#links.has(owner)
+    return owner === self || this.#links.has(owner)
   }
 
-  /** To this worker alone and for certain: hand-over. */
-  tell(owner: number, message: BusMessage): void {
-    this.#links.get(owner)?.send(encodeBusMessage(message, { owner: this.#parts.owner, sequence: ++this.#sequence }), { mayDrop: false })
+  /** To this process alone and for certain: hand-over, and what is posted. @returns false when there is no such process (any more) */
+  tell(owner: number, message: BusMessage): boolean {
+    const link = this.#links.get(owner)
+    link?.send(encodeBusMessage(message, { owner: this.#parts.owner, sequence: ++this.#sequence }), { mayDrop: false })
+    return link !== undefined
+  }
+
+  /** Bytes that wait here for a process that does not take them. */
+  backlog(owner: number): number {
+    return this.#links.get(owner)?.backlog ?? 0
   }
 
   /** To every other worker; encoded once. */
   sendToAll(message: BusMessage): void {
-    if (this.#links.size === 0) return
+    if (this.#workers.length === 0) return
     const origin = { owner: this.#parts.owner, sequence: ++this.#sequence }
     const bytes = encodeBusMessage(message, origin)
-    for (const link of this.#links.values()) link.send(bytes)
+    for (const link of this.#workers) link.send(bytes)
     this.#remember(message, origin)
   }
 
@@ -138,28 +149,18 @@ export class Bus {
   #receive(socket: Socket): void {
     this.#incoming.add(socket)
     socket.unref()
-    let rest: Buffer = Buffer.alloc(0)
+    const reader = new BusReader()
     socket.on('error', (error) => this.#parts.log.debug({ err: error }, 'Bus link ended'))
     socket.on('close', () => this.#incoming.delete(socket))
-    socket.on('data', (chunk: Buffer) => {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-      rest = rest.subarray(this.#take(rest))
-    })
+    const onBytes = (bytes: Buffer): void => this.#take(bytes)
+    socket.on('data', (chunk: Buffer) => reader.push(chunk, onBytes))
   }
 
-  /** Hands on every whole message and returns how many bytes they were. */
-  #take(bytes: Buffer): number {
-    let at = 0
-    while (bytes.length - at >= LENGTH_BYTES) {
-      const end = at + LENGTH_BYTES + bytes.readUInt32LE(at)
-      if (end > bytes.length) break
-      const { message, origin } = decodeBusMessage(bytes.subarray(at + LENGTH_BYTES, end))
-      // Before it is handled: what is done in answer to it, a move above all, comes after it.
-      this.#seen.set(origin.owner, origin.sequence)
-      this.#remember(message, origin)
-      this.#parts.onMessage(message, origin)
-      at = end
-    }
-    return at
+  #take(bytes: Buffer): void {
+    const { message, origin } = decodeBusMessage(bytes)
+    // Before it is handled: what is done in answer to it, a move above all, comes after it.
+    this.#seen.set(origin.owner, origin.sequence)
+    this.#remember(message, origin)
+    this.#parts.onMessage(message, origin)
   }
 }

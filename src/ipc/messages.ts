@@ -2,14 +2,33 @@ import type { Config } from '../config/schema.ts'
 import type { Problem } from '../errors.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 
-/** A worker as the others reach it: `bus` is the unix socket it listens on. */
-export interface BusPeer {
-  readonly slot: number
+/** What a process of the daemon is there for. `queue` holds the tasks that wait. */
+export type Role = 'worker' | 'task' | 'timer' | 'process' | 'queue'
+
+/** The place of a process: stays the same over restarts and reloads. */
+export interface Place {
+  readonly role: Role
+  /** Counts from 0 among those of the same role and name. For a worker, its slot. */
+  readonly index: number
+  /** Of a custom process. */
+  readonly name?: string
+}
+
+/** A port as the processes know it that do not open it. */
+export interface PortPlace {
+  readonly name: string
+  readonly address: string
+}
+
+/** A process as the others reach it: `bus` is the unix socket it listens on. */
+export interface BusPeer extends Place {
   /** Different for every process that ever ran in this daemon; what the registry names an owner by. */
   readonly owner: number
   readonly bus: string
   /** Workers that its connections move to: what is meant for it goes to them, too (hand-over). Empty but during a reload. */
   readonly heirs: readonly number[]
+  /** Another one has its place already. */
+  readonly isLeaving: boolean
 }
 
 /** A connection that moves. Its handle travels beside `move` and `arrive`, its state over the bus. */
@@ -32,10 +51,10 @@ export interface LeaveOrder {
   readonly spreadSeconds: number
 }
 
-/** What a worker needs to begin. */
-export interface WorkerStart {
+/** What a process needs to begin. */
+export interface ProcessStart {
   readonly config: Config
-  readonly slot: number
+  readonly place: Place
   readonly owner: number
   /** The folder of the shared-memory store. */
   readonly store: string
@@ -43,13 +62,13 @@ export interface WorkerStart {
   readonly bus?: string
 }
 
-/** Everything that the master says to a worker. A handle travels beside `listen` and `connection`. */
+/** Everything that the master says to another process; most of it to workers alone. A handle travels beside `listen` and `connection`. */
 export type ToWorker =
-  | { readonly type: 'start'; readonly start: WorkerStart }
+  | { readonly type: 'start'; readonly start: ProcessStart }
   /** Open this port on the listening socket that comes with the message. */
   | { readonly type: 'listen'; readonly port: string; readonly address: string }
-  /** Every handle has been sent: report `ready`. */
-  | { readonly type: 'opened' }
+  /** Every handle has been sent, or, to what is no worker: begin. Report `ready`. */
+  | { readonly type: 'opened'; readonly ports: readonly PortPlace[] }
   /** A connection that the master has accepted; to be answered with `taken`. */
   | { readonly type: 'connection'; readonly port: string; readonly id: number }
   /** Give the port's listening socket up until the next `listen`: other workers are to catch up. */
@@ -67,8 +86,10 @@ export type ToWorker =
   | { readonly type: 'report'; readonly id: number }
   | { readonly type: 'stop'; readonly maxWaitSeconds: number }
 
-/** Everything that a worker says to the master. */
+/** Everything that another process says to the master. */
 export type ToMaster =
+  /** It listens on the bus: the others can reach it. */
+  | { readonly type: 'joined' }
   /** Handlers are constructed, nothing is open. */
   | { readonly type: 'loaded' }
   | { readonly type: 'failed'; readonly problems: readonly Problem[]; readonly message: string }
@@ -89,13 +110,24 @@ export type ToMaster =
   | { readonly type: 'stop' }
   | { readonly type: 'reload' }
   | { readonly type: 'stopped' }
+  /** This process is stuck: kill it, and start another in its place. */
+  | { readonly type: 'kill'; readonly owner: number }
+
+const POST_KINDS = ['post', 'ask', 'answer', 'unanswered'] as const
+
+export type PostKind = (typeof POST_KINDS)[number]
+
+export function isPost(kind: BusMessage['kind']): kind is PostKind {
+  return (POST_KINDS as readonly string[]).includes(kind)
+}
 
 /**
- * What workers say to each other, straight over the bus. `name` is a group, a port or a uid; fields that a kind does not use are empty.
- * The last four are of a hand-over, `fd` is the number of the move then: the handle is here; the state; it goes on here; it cannot go on here.
+ * What processes say to each other, straight over the bus. `name` is a group, a port or a uid; fields that a kind does not use are empty.
+ * `held` to `refused` are of a hand-over, `fd` is the number of the move then: the handle is here; the state; it goes on here; it cannot go on here.
+ * The last four are of `post.ts`: `name` is the topic, `fd` the number of a question.
  */
 export interface BusMessage {
-  readonly kind: 'send' | 'close' | 'publish' | 'broadcast' | 'join' | 'leave' | 'bind' | 'unbind' | 'held' | 'state' | 'arrived' | 'refused'
+  readonly kind: 'send' | 'close' | 'publish' | 'broadcast' | 'join' | 'leave' | 'bind' | 'unbind' | 'held' | 'state' | 'arrived' | 'refused' | PostKind
   readonly fd: number
   readonly name: string
   readonly except: readonly number[]

@@ -3,11 +3,14 @@ import { loadConfig, resolveConfig } from '../config/load-config.ts'
 import type { Config, ConfigInput } from '../config/schema.ts'
 import type { Daemon } from '../contracts/daemon.ts'
 import { ConfigError, ReloadError } from '../errors.ts'
+import { LocalPost } from '../ipc/local-post.ts'
 import { createLog } from '../log/log.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
+import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { loadHandlers } from '../worker/load-handlers.ts'
 import { Worker } from '../worker/worker.ts'
+import { EmbeddedStaff } from './embedded-staff.ts'
 import { ListeningSockets } from './listening-sockets.ts'
 import { Overview, type WorkerView } from './overview.ts'
 
@@ -23,6 +26,8 @@ export class EmbeddedDaemon {
   #store: Store | undefined
   #sockets: ListeningSockets | undefined
   #worker: Worker | undefined
+  #staff: EmbeddedStaff | undefined
+  #post: LocalPost | undefined
   #admin: AdminServer | undefined
   #stopped: Promise<void> | undefined
 
@@ -46,13 +51,20 @@ export class EmbeddedDaemon {
   async #start(): Promise<Daemon> {
     const config = this.#config
     const { loaded, problems } = await loadHandlers(config)
+    const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
+    problems.push(...(classes?.problems ?? []))
     if (problems.length > 0) throw new ConfigError(problems)
     const dir = sharedMemoryDir(`${config.runtimeDir}/${process.pid}-${++numStarted}`)
     this.#store = Store.create({ dir })
+    const log = createLog({ ...config.log, name: config.name, role: 'worker 0' })
+    const post = new LocalPost(log)
+    this.#post = post
     const worker = new Worker({
-      start: { config, slot: 0, owner: 1, store: dir },
+      start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir },
       loaded,
-      log: createLog({ ...config.log, name: config.name, role: 'worker 0' }),
+      classes,
+      log,
+      post: post.join({ role: 'worker', index: 0 }, 1),
       onAccepted: () => {},
       onReload: async () => {
         throw new ReloadError('Cannot reload a daemon that runs inside this process: stop it and call createDaemon() again')
@@ -60,11 +72,13 @@ export class EmbeddedDaemon {
       onStop: () => this.#stop(),
     })
     this.#worker = worker
+    this.#staff = await EmbeddedStaff.load({ config, daemon: worker.daemon, post })
     await worker.start()
     this.#sockets = await ListeningSockets.open(config.ports, 1)
     for (const socket of this.#sockets.all) {
       await worker.open(socket.config.name, socket.stream ?? socket.datagrams?.[0]?.handle, socket.address)
     }
+    await this.#staff.start()
     await this.#openAdmin(worker)
     return worker.daemon
   }
@@ -83,10 +97,13 @@ export class EmbeddedDaemon {
         return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], tables: worker.daemon.tables })
       },
       metrics: async () => {
-        this.#book.record(0, await worker.report())
+        const duty = this.#staff?.report
+        this.#book.record(0, { ...(await worker.report()), ...(duty && { duty }) })
         return this.#overview.metrics({
           workers: [this.#view],
+          staff: this.#staff?.views ?? [],
           missingWorkers: 0,
+          isSettled: true,
           reloads: { done: 0, failed: 0, seconds: 0 },
           counts: worker.daemon.stats(),
           tables: worker.daemon.tables,
@@ -106,7 +123,9 @@ export class EmbeddedDaemon {
   }
 
   async #end(): Promise<void> {
-    await this.#worker?.stop(this.#config.maxWaitSeconds)
+    const { maxWaitSeconds } = this.#config
+    await this.#staff?.stop(maxWaitSeconds, this.#worker?.stop(maxWaitSeconds))
+    this.#post?.close()
     this.#sockets?.close()
     await this.#admin?.stop()
     this.#store?.destroy()

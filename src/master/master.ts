@@ -1,25 +1,29 @@
-import { join } from 'node:path'
-import { AdminServer } from '../admin/admin-server.ts'
 import type { DaemonStatus } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Tables } from '../contracts/table.ts'
 import { ReloadError } from '../errors.ts'
 import type { ToMaster } from '../ipc/messages.ts'
+import { placeText } from '../ipc/place.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
-import { Balance } from './balance.ts'
-import { Dealer } from './dealer.ts'
+import { AdminPorts } from './admin-ports.ts'
+import { Dispatch } from './dispatch.ts'
 import { HeapSnapshots } from './heap-snapshots.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
-import { giveSocket, openPorts } from './open-ports.ts'
+import { openPorts } from './open-ports.ts'
 import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
+import { accountOf, giveFolder } from './privileges.ts'
+import { whyNotReady } from './readiness.ts'
 import { unchangeable } from './reload-rules.ts'
+import { Reloads } from './reloads.ts'
+import { Roster } from './roster.ts'
 import { ServiceNotify } from './service-notify.ts'
 import type { Slot } from './slot.ts'
+import { type Prepared, Staff } from './staff.ts'
 import { Watch } from './watch.ts'
 import { Watchdog } from './watchdog.ts'
 import type { WorkerChild } from './worker-child.ts'
@@ -41,25 +45,21 @@ export class Master {
   readonly #overview: Overview
   readonly #pidFile: PidFile
   readonly #book: MetricsBook
-  readonly #reloads = { done: 0, failed: 0, seconds: 0 }
+  readonly #reloads: Reloads
   readonly #heaps: HeapSnapshots
   readonly #service: ServiceNotify
+  readonly #admin: AdminPorts
   readonly #watch: Watch
   #state: DaemonStatus['state'] = 'starting'
   #store: Store | undefined
   #registry: Registry | undefined
   #tables: Tables | undefined
   #sockets = new ListeningSockets()
+  readonly #roster = new Roster()
   #workers: Workers | undefined
+  #staff: Staff | undefined
   #watchdog: Watchdog | undefined
-  #dealer: Dealer | undefined
-  #balance: Balance | undefined
-  #control: AdminServer | undefined
-  #admin: AdminServer | undefined
-  /** Workers are replaced one time after the other. Never rejects. */
-  #replacing: Promise<unknown> = Promise.resolve()
-  /** A reload that waits for its turn. */
-  #nextReload: Promise<void> | undefined
+  #dispatch: Dispatch | undefined
   #onEnd: ((code: number) => void) | undefined
 
   constructor(parts: MasterParts) {
@@ -70,17 +70,27 @@ export class Master {
     this.#book = new MetricsBook(parts.config.ports)
     this.#overview = new Overview({ ...parts, book: this.#book })
     this.#service = new ServiceNotify(parts.log)
+    this.#reloads = new Reloads({ log: parts.log, service: this.#service })
     this.#watch = new Watch({ log: parts.log, reload: () => this.reload() })
+    this.#admin = new AdminPorts({
+      log: parts.log,
+      status: () => this.#status(),
+      metrics: () => this.#metrics(),
+      readiness: () => this.#readiness(),
+      reload: () => this.reload(),
+      heap: (slot) => this.#heaps.write(slot),
+      stop: () => void this.stop(),
+    })
     this.#heaps = new HeapSnapshots({ dir: parts.config.runtimeDir, child: (slot) => this.#workers?.slots[slot]?.current })
   }
 
   /** Where each port listens, by name. */
   get addresses(): Map<string, string> {
-    return new Map(this.#sockets.all.map((socket) => [socket.config.name, socket.address]))
+    return new Map(this.#sockets.all.map(({ config, address }) => [config.name, address]))
   }
 
   get adminAddress(): string | undefined {
-    return this.#admin?.address
+    return this.#admin.address
   }
 
   /**
@@ -93,6 +103,7 @@ export class Master {
       await this.#open()
     } catch (error) {
       this.#workers?.kill()
+      this.#staff?.kill()
       await this.#close()
       throw error
     }
@@ -103,9 +114,7 @@ export class Master {
 
   /** Resolves with the exit code when the daemon has ended. */
   ended(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#onEnd = resolve
-    })
+    return new Promise((resolve) => void (this.#onEnd = resolve))
   }
 
   /**
@@ -114,28 +123,7 @@ export class Master {
    * @throws ConfigError, BindError, ReloadError: the old code goes on with every connection
    */
   reload(): Promise<void> {
-    this.#nextReload ??= this.#inTurn(() => {
-      this.#nextReload = undefined
-      return this.#countedReload()
-    })
-    return this.#nextReload
-  }
-
-  async #countedReload(): Promise<void> {
-    const start = performance.now()
-    this.#service.reloading()
-    try {
-      await this.#reload()
-    } catch (error) {
-      this.#reloads.failed++
-      this.#log.error({ err: error }, 'Reload failed: the old code goes on')
-      throw error
-    } finally {
-      this.#service.ready()
-    }
-    this.#reloads.done++
-    this.#reloads.seconds = (performance.now() - start) / 1000
-    this.#log.info({ seconds: this.#reloads.seconds, ports: this.#config.ports.length, workers: this.#config.workers }, 'Reloaded')
+    return this.#reloads.request(() => this.#reload())
   }
 
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */
@@ -144,9 +132,9 @@ export class Master {
     this.#state = 'stopping'
     this.#log.info('Stopping')
     const said = this.#service.stopping()
-    this.#dealer?.close()
-    this.#balance?.close()
-    await this.#workers?.stop(this.#config.maxWaitSeconds)
+    this.#dispatch?.close()
+    const { maxWaitSeconds } = this.#config
+    await this.#staff?.stop(maxWaitSeconds, this.#workers?.stop(maxWaitSeconds))
     await said
     await this.#close()
     this.#log.info('Stopped')
@@ -157,6 +145,7 @@ export class Master {
   async abort(): Promise<void> {
     this.#state = 'stopping'
     this.#workers?.kill()
+    this.#staff?.kill()
     await this.#close()
     this.#onEnd?.(1)
   }
@@ -164,27 +153,40 @@ export class Master {
   async #open(): Promise<void> {
     const config = this.#config
     const dir = sharedMemoryDir(config.runtimeDir)
-    this.#store = Store.create({ dir })
+    const account = await accountOf(config, this.#log)
+    this.#heaps.account = account
+    this.#store = Store.create({ dir, uid: account?.uid })
     this.#registry = new Registry(this.#store)
     this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
-    this.#control = this.#adminServer({ trusted: true })
-    await this.#control.start({ path: join(config.runtimeDir, 'polyport.sock') })
+    if (account !== undefined) for (const folder of [dir, config.dataDir]) giveFolder(folder, account)
+    await this.#admin.openControl(config.runtimeDir)
     const workers = new Workers({
       store: dir,
       log: this.#log,
-      open: (child) => openPorts(child, this.#sockets.all, this.#dealer !== undefined),
+      account,
+      roster: this.#roster,
+      open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
       onReady: (slot, child) => this.#back(slot, child),
       onExit: (slot, child) => this.#exited(slot, child),
     })
     this.#workers = workers
-    await workers.start(config)
+    this.#staff = new Staff({
+      store: dir,
+      log: this.#log,
+      account,
+      roster: this.#roster,
+      ports: () => Array.from(this.addresses, ([name, address]) => ({ name, address })),
+      onMessage: (child, message) => this.#receiveFromStaff(child, message),
+      onExit: (child) => this.#ended(child),
+    })
+    await Promise.all([workers.start(config), this.#staff.start(config)])
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
-    await this.#openAdmin()
-    if (config.dispatch === 'kernel') this.#balance = new Balance(workers.slots, (slot, port) => this.#reopen(slot, port))
-    else this.#dealer = new Dealer(workers.slots, config.dispatch)
-    await workers.open(config)
-    this.#deal(this.#sockets.all)
+    await this.#admin.openAdmin(config)
+    this.#dispatch = new Dispatch({ mode: config.dispatch, slots: workers.slots, sockets: () => this.#sockets.all, log: this.#log })
+    await workers.open()
+    this.#dispatch.open(this.#sockets.all)
+    await this.#staff.open()
     this.#watchdog = new Watchdog({ workers, log: this.#log, replace: (slot, reason) => this.#recycle(slot, reason) })
     this.#watchdog.start()
   }
@@ -196,13 +198,19 @@ export class Master {
     const fixed = unchangeable(this.#config, config)
     if (fixed.length > 0) throw new ReloadError(`Cannot reload: ${fixed.join('; ')}`)
     const sockets = await this.#sockets.change(config.ports, config.workers)
+    let prepared: Prepared | undefined
     try {
+      prepared = await this.#staff?.prepare(config)
       if (this.#store !== undefined) this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
       await workers.replaceAll(config, {
-        open: (child) => openPorts(child, sockets.next, this.#dealer !== undefined),
-        onReady: () => this.#adopt(config, sockets),
+        open: (child) => openPorts(child, sockets.next, this.#dispatch?.isDealt === true),
+        onReady: () => {
+          this.#adopt(config, sockets)
+          prepared?.takeOver()
+        },
       })
     } catch (error) {
+      prepared?.undo()
       sockets.undo()
       throw error
     }
@@ -214,61 +222,25 @@ export class Master {
     this.#overview.config = config
     this.#log.level = config.log.level
     void this.#watch.follow(config)
-    for (const slot of this.#workers?.slots ?? []) this.#balance?.lost(slot)
-    this.#deal(sockets.next)
+    for (const slot of this.#workers?.slots ?? []) this.#dispatch?.changed(slot)
+    this.#dispatch?.open(sockets.next)
     sockets.keep()
   }
 
   /** Replaces one worker by another that takes its connections over. */
   #recycle(slot: Slot, reason: string): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#state !== 'ready' || slot.current === undefined) return
-      this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
-      await this.#workers?.replace(slot, this.#config)
-      this.#balance?.lost(slot)
-    }).catch((error: unknown) => this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on'))
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#replacing.then(work)
-    this.#replacing = done.catch(() => {})
-    return done
-  }
-
-  #deal(sockets: readonly ListeningSocket[]): void {
-    for (const socket of sockets) this.#dealer?.open(socket, (errno) => this.#log.warn({ errno, port: socket.config.name }, 'Cannot accept a connection'))
-    this.#dealer?.ready()
-  }
-
-  /** Gives a ready worker back a listening socket that it had let go of. */
-  #reopen(slot: Slot, port: string): void {
-    const child = slot.current
-    if (this.#state !== 'ready' || child?.isReady !== true) return
-    for (const socket of this.#sockets.all) if (socket.config.name === port) giveSocket(child, socket, this.#dealer !== undefined)
-  }
-
-  async #openAdmin(): Promise<void> {
-    const { admin } = this.#config
-    if (admin === undefined) return
-    this.#admin = this.#adminServer(admin.token === undefined ? {} : { token: admin.token })
-    await this.#admin.start(admin.path === undefined ? { host: admin.host, port: admin.port ?? 0 } : { path: admin.path })
-  }
-
-  #adminServer(access: { trusted?: boolean; token?: string }): AdminServer {
-    return new AdminServer({
-      ...access,
-      log: this.#log,
-      status: () => this.#status(),
-      metrics: () => this.#metrics(),
-      readiness: () => this.#readiness(),
-      reload: () => this.reload(),
-      heap: (slot) => this.#heaps.write(slot),
-      stop: () => void this.stop(),
-    })
+    return this.#reloads
+      .inTurn(async () => {
+        if (this.#state !== 'ready' || slot.current === undefined) return
+        this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
+        await this.#workers?.replace(slot, this.#config)
+        this.#dispatch?.changed(slot)
+      })
+      .catch((error: unknown) => this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on'))
   }
 
   #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {
-    if (message.type === 'taken') this.#dealer?.taken(message.id)
+    if (message.type === 'taken') this.#dispatch?.taken(message.id)
     else if (message.type === 'report') this.#book.record(slot.index, message.report)
     else if (message.type === 'heap') this.#heaps.written(child, message.error)
     else if (message.type === 'stop') void this.stop()
@@ -276,41 +248,67 @@ export class Master {
     else if (message.type === 'failed') this.#log.error({ worker: slot.index }, `Worker cannot start: ${message.message}`)
     // What follows is of the one that serves: another may be draining beside it.
     else if (child !== slot.current) return
-    else if (message.type === 'accepted') this.#balance?.accepted(slot, message.port, message.connections)
-    else if (message.type === 'rested') this.#reopen(slot, message.port)
+    else if (message.type === 'accepted') this.#dispatch?.accepted(slot, message.port, message.connections)
+    else if (message.type === 'rested') this.#dispatch?.reopen(slot, message.port)
   }
 
   #back(slot: Slot, child: WorkerChild): void {
     this.#log.info({ worker: slot.index, pid: child.pid }, 'Worker ready')
-    this.#dealer?.ready()
+    this.#dispatch?.ready()
+  }
+
+  #receiveFromStaff(child: WorkerChild, message: ToMaster): void {
+    if (message.type === 'report') this.#book.record(placeText(child.place), message.report)
+    else if (message.type === 'stop') void this.stop()
+    else if (message.type === 'reload') this.reload().catch(() => {})
+    else if (message.type === 'failed') this.#log.error({ role: placeText(child.place) }, `Process cannot start: ${message.message}`)
+    else if (message.type === 'kill') this.#staff?.killStuck(message.owner)
+  }
+
+  #ended(child: WorkerChild): void {
+    this.#store?.checkReaders()
+    this.#book.retire(child.pid ?? 0)
   }
 
   #exited(slot: Slot, child: WorkerChild): void {
-    this.#store?.checkReaders()
+    this.#ended(child)
     const purged = this.#registry?.purge(child.owner) ?? []
     if (purged.length > 0) this.#log.warn({ worker: slot.index, connections: purged.length }, 'Connections ended with their worker')
-    this.#book.retire(child.pid ?? 0)
-    if (slot.current === undefined) this.#balance?.lost(slot)
-    this.#dealer?.lost(child)
+    if (slot.current === undefined) this.#dispatch?.changed(slot)
+    this.#dispatch?.lost(child)
   }
 
   #readiness(): string | undefined {
     if (this.#state !== 'ready') return `the daemon is ${this.#state}`
-    const waiting = this.#workers?.slots.filter((slot) => !slot.isReady) ?? []
-    if (waiting.length === 0) return undefined
-    const delays = waiting.map(({ index, delayMs }) => `${index}${delayMs >= 1000 ? ` (keeps dying: tried again in ${delayMs / 1000} s)` : ''}`)
-    return `worker ${delays.join(', ')} does not listen yet`
+    const workers = whyNotReady(this.#workers?.slots ?? [], ({ index }) => `${index}`)
+    if (workers !== undefined) return `worker ${workers} does not listen yet`
+    const staff = whyNotReady(this.#staff?.slots ?? [], ({ place }) => placeText(place))
+    return staff === undefined ? undefined : `${staff} does not run yet`
+  }
+
+  /**
+   * Puts new task workers in the place of the old ones, with the code that is there now and the config that the daemon has. (Swoole: SIGUSR2.)
+   * @throws ConfigError, ReloadError
+   */
+  reloadTasks(): Promise<void> {
+    return this.#reloads.inTurn(async () => {
+      if (this.#state !== 'ready') throw new ReloadError(`Cannot reload: the daemon is ${this.#state}`)
+      const prepared = await this.#staff?.prepare(this.#config, ({ place }) => place.role === 'task')
+      prepared?.takeOver()
+      this.#log.info('Task workers replaced')
+    })
   }
 
   async #metrics(): Promise<string> {
     const workers = this.#workers?.views ?? []
-    const missingWorkers = (await this.#workers?.refresh()) ?? 0
+    const staff = this.#staff?.views ?? []
+    const [answers = NO_ANSWERS] = await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
     const counts = this.#registry?.counts() ?? { users: 0, groups: 0 }
-    return this.#overview.metrics({ workers, missingWorkers, counts, tables: this.#tables, reloads: this.#reloads })
+    return this.#overview.metrics({ workers, staff, ...answers, counts, tables: this.#tables, reloads: this.#reloads })
   }
 
   async #status(): Promise<DaemonStatus> {
-    await this.#workers?.refresh()
+    await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
     return this.#overview.status({ state: this.#state, addresses: this.addresses, workers: this.#workers?.views ?? [], tables: this.#tables })
   }
 
@@ -318,8 +316,7 @@ export class Master {
     this.#watchdog?.stop()
     await this.#watch.stop()
     this.#sockets.close()
-    await this.#admin?.stop()
-    await this.#control?.stop()
+    await this.#admin.stop()
     this.#store?.destroy()
     // A worker that was killed exits later; there is nothing left to take it out of.
     this.#store = undefined
@@ -328,3 +325,5 @@ export class Master {
     this.#pidFile.release()
   }
 }
+
+const NO_ANSWERS = { missingWorkers: 0, isSettled: false }

@@ -12,7 +12,7 @@ export async function openPorts(child: WorkerChild, sockets: readonly ListeningS
     }
     giveSocket(child, socket, isDealt)
   }
-  child.send({ type: 'opened' })
+  child.send({ type: 'opened', ports: [] })
 }
 
 /** Has a worker open one port. */

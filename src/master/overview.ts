@@ -5,14 +5,18 @@ import type { MetricsBook } from '../metrics/metrics-book.ts'
 import type { MasterFacts } from '../metrics/process-metrics.ts'
 import { VERSION } from '../version.ts'
 
-/** A place of one worker, as it is shown. */
+/** A place of one process, as it is shown. */
 export interface WorkerView {
   readonly index: number
+  /** Of a process that is no worker: `task 0`. */
+  readonly name?: string
   readonly pid: number | undefined
   readonly state: 'starting' | 'ready' | 'draining'
   /** Milliseconds since 1970. */
   readonly startedAt: number
   readonly restarts: number
+  /** What its duty says of itself, where it is not in the process's report. */
+  readonly status?: unknown
 }
 
 /** What the admin port shows of a daemon: `/api/status` and `/metrics` are built here. */
@@ -62,7 +66,9 @@ export class Overview {
 
   metrics(now: {
     workers: readonly WorkerView[]
+    staff: readonly WorkerView[]
     missingWorkers: number
+    isSettled: boolean
     reloads: MasterFacts['reloads']
     counts: { users: number; groups: number }
     tables: Tables | undefined
@@ -72,8 +78,12 @@ export class Overview {
       appVersion: this.#appVersion,
       startedAt: this.#startedAt / 1000,
       workers: now.workers.filter(({ state }) => state !== 'draining').map(({ index, state, restarts }) => ({ slot: index, up: state === 'ready', restarts })),
+      staff: now.staff
+        .filter(({ state }) => state !== 'draining')
+        .map(({ name = '', state, restarts }) => ({ process: name, up: state === 'ready', restarts })),
       reloads: now.reloads,
       missingWorkers: now.missingWorkers,
+      isSettled: now.isSettled,
       tables: this.#tables(now.tables),
       ...now.counts,
     })

@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts'
 
 /** What is fixed when the daemon starts: where it is, who may talk to it, how connections are spread. */
-const FIXED = ['name', 'runtimeDir', 'dataDir', 'dispatch', 'admin'] as const
+const FIXED = ['name', 'user', 'group', 'runtimeDir', 'dataDir', 'dispatch', 'admin'] as const
 
 /** What a reload cannot change, each as a sentence. Empty when the new config can take the place of the old one. */
 export function unchangeable(old: Config, next: Config): string[] {
@@ -10,6 +10,11 @@ export function unchangeable(old: Config, next: Config): string[] {
     const now = next.tables[name]
     if (now === undefined) found.push(`tables.${name} has been removed: this needs a restart`)
     else if (differ(table, now)) found.push(`tables.${name} has changed: this needs a restart; a new table can be added without one`)
+  }
+  // The process that holds the tasks lives over reloads.
+  for (const key of ['dataDir', 'maxQueued', 'maxFailed'] as const) {
+    const isKept = old.tasks !== undefined && next.tasks !== undefined
+    if (isKept && old.tasks?.[key] !== next.tasks?.[key]) found.push(`tasks.${key} has changed: this needs a restart`)
   }
   const isSystemSocket = ({ path, protocol }: Config['ports'][number]): boolean => path !== undefined && protocol === 'udp'
   for (const port of next.ports.filter(isSystemSocket)) {

@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import { createLog, reopenLog } from '../log/log.ts'
 import { Master } from './master.ts'
 import { startupTable } from './startup-table.ts'
+import { onStopSignals } from './stop-signals.ts'
 
 export interface RunOptions {
   readonly appVersion?: string | undefined
@@ -22,9 +23,10 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   const log = createLog({ ...config.log, name: config.name, role: 'master' })
   const master = new Master({ config, log, appVersion, readConfig: options.readConfig })
   const ended = master.ended()
-  let interrupts = 0
-  const onSignal = (): void => void (++interrupts === 1 ? master.stop() : master.abort())
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
+  onStopSignals(
+    () => void master.stop(),
+    () => void master.abort(),
+  )
   const onReload = (): void => {
     // The log may have been moved away: new workers open it by themselves.
     reopenLog()
@@ -32,8 +34,9 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
     master.reload().catch(() => {})
   }
   for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, onReload)
-  // There are none yet; without a listener the signal would end the daemon.
-  process.on('SIGUSR2', () => log.info('SIGUSR2 replaces task workers: this daemon has none'))
+  process.on('SIGUSR2', () => {
+    master.reloadTasks().catch((error: unknown) => log.error({ err: error }, 'Cannot replace the task workers: the old ones go on'))
+  })
   await master.start()
   if (config.log.format !== 'json') announce(startupTable(config, master.addresses, master.adminAddress))
   log.info({ ports: config.ports.length, workers: config.workers }, 'Ready')

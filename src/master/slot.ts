@@ -1,5 +1,7 @@
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
+import type { Place } from '../ipc/messages.ts'
+import { placeText } from '../ipc/place.ts'
 import { WorkerChild, type WorkerChildParts } from './worker-child.ts'
 
 // A worker that lived this long did not die of its start: the next one begins at once.
@@ -8,17 +10,19 @@ const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 30_000
 
 export interface SlotParts {
-  readonly index: number
+  readonly place: Place
   readonly log: Logger
-  readonly child: Omit<WorkerChildParts, 'slot' | 'owner' | 'config' | 'onExit'>
+  readonly child: Omit<WorkerChildParts, 'place' | 'owner' | 'config' | 'onExit'>
   readonly nextOwner: () => number
+  /** The shortest time from the end of a process to the next one's start, in milliseconds. */
+  readonly restartMs?: (config: Config) => number
   /** A process has ended; if it was the one that serves, another begins by itself. */
   readonly onExit: (slot: Slot, child: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null; isExpected: boolean }) => void
 }
 
-/** The place of one worker: starts its process, another when that one dies, and one beside it that takes over in a reload. */
+/** The place of one process: starts its process, another when that one dies, and one beside it that takes over in a reload. */
 export class Slot {
-  readonly index: number
+  readonly place: Place
   restarts = 0
   /** Milliseconds until the next process begins; 0 when none is waited for. */
   delayMs = 0
@@ -32,9 +36,13 @@ export class Slot {
   #isStopping = false
 
   constructor(parts: SlotParts, config: Config) {
-    this.index = parts.index
+    this.place = parts.place
     this.#parts = parts
     this.#config = config
+  }
+
+  get index(): number {
+    return this.place.index
   }
 
   /** The process that serves; undefined for a moment after it died. */
@@ -76,7 +84,7 @@ export class Slot {
     clearTimeout(this.#timer)
     this.delayMs = 0
     const old = this.#current
-    if (old !== undefined) this.#draining.add(old)
+    if (old !== undefined) this.#drain(old)
     this.#config = next.config
     this.#current = next
     this.#next = undefined
@@ -94,7 +102,7 @@ export class Slot {
   retire(): void {
     this.#isStopping = true
     clearTimeout(this.#timer)
-    if (this.#current !== undefined) this.#draining.add(this.#current)
+    if (this.#current !== undefined) this.#drain(this.#current)
     this.#current = undefined
   }
 
@@ -110,11 +118,16 @@ export class Slot {
     for (const child of this.children) child.kill()
   }
 
+  #drain(child: WorkerChild): void {
+    child.isLeaving = true
+    this.#draining.add(child)
+  }
+
   #spawn(config: Config): WorkerChild {
     const { child, nextOwner } = this.#parts
     return new WorkerChild({
       ...child,
-      slot: this.index,
+      place: this.place,
       owner: nextOwner(),
       config,
       onExit: (ended, code, signal) => this.#exited(ended, code, signal),
@@ -129,18 +142,22 @@ export class Slot {
     this.#draining.delete(child)
     // While one is being prepared it is waited for: whether it takes over is decided there.
     if (isCurrent && !this.#isStopping && this.#next === undefined) this.#startAgain(child)
-    if (!isExpected)
-      this.#parts.log.error(
-        { worker: this.index, pid: child.pid, code, signal, delayMs: this.delayMs },
-        isCurrent ? 'Worker died: starting another' : 'Worker died',
-      )
+    if (!isExpected) this.#report(child, { code, signal }, isCurrent)
     this.#parts.onExit(this, child, { code, signal, isExpected })
+  }
+
+  #report({ pid }: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null }, isCurrent: boolean): void {
+    const { role, index } = this.place
+    const who = role === 'worker' ? { worker: index } : { role: placeText(this.place) }
+    const what = role === 'worker' ? 'Worker' : 'Process'
+    this.#parts.log.error({ ...who, pid, ...death, delayMs: this.delayMs }, isCurrent ? `${what} died: starting another` : `${what} died`)
   }
 
   #startAgain(dead: WorkerChild): void {
     const lived = Date.now() - dead.startedAt
     this.#deaths = lived >= STEADY_MS ? 0 : this.#deaths + 1
-    this.delayMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), LONGEST_DELAY_MS)
+    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), LONGEST_DELAY_MS)
+    this.delayMs = Math.max(backoffMs, this.#parts.restartMs?.(this.#config) ?? 0)
     this.restarts++
     this.#timer = setTimeout(() => this.start(), this.delayMs)
   }

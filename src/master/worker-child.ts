@@ -7,12 +7,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { BindError, ConfigError } from '../errors.ts'
-import type { BusPeer, ToMaster, ToWorker } from '../ipc/messages.ts'
+import type { BusPeer, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
+import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import type { Account } from './privileges.ts'
 
-const PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
+const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
+const DUTY_PROGRAM = new URL('../worker/duty-process.js', import.meta.url)
 // What a start-up allocates mostly stays, from which V8 concludes that the same places of node's own code, process.nextTick
 // above all, should allocate in the old generation. Under load that costs an http request a quarter more (measured on Node 26).
 const V8_FLAGS = ['--no-allocation-site-pretenuring']
@@ -22,12 +25,14 @@ const LAST_WORDS_MS = 1000
 export type WorkerState = 'starting' | 'ready' | 'draining'
 
 export interface WorkerChildParts {
-  readonly slot: number
+  readonly place: Place
   readonly owner: number
   readonly config: Config
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
+  /** Who the process is to run as, if not as the master does. Node also takes all further groups from it. */
+  readonly account?: Account | undefined
   readonly onMessage: (child: WorkerChild, message: ToMaster, handle: StreamHandle | undefined) => void
   readonly onExit: (child: WorkerChild, code: number | null, signal: NodeJS.Signals | null) => void
 }
@@ -38,9 +43,9 @@ interface Milestone {
   readonly fail: (error: Error) => void
 }
 
-/** One worker process, as the master sees it. */
+/** One process that the master has started: a worker, or another of its children. */
 export class WorkerChild {
-  readonly slot: number
+  readonly place: Place
   /** Different for every process of this daemon. */
   readonly owner: number
   readonly config: Config
@@ -52,6 +57,8 @@ export class WorkerChild {
   heardAt: number = performance.now()
   /** The owners that its connections move to. */
   heirs: readonly number[] = []
+  /** Another one has its place. */
+  isLeaving = false
   readonly #child: ChildProcess
   readonly #log: Logger
   readonly #bus: string
@@ -59,12 +66,15 @@ export class WorkerChild {
   readonly #ready: Milestone = milestone()
   readonly #left: Milestone = milestone()
   readonly #ended: Milestone = milestone()
+  /** Of what was sent and has not left this process: a handle waits until the child has taken the one before. */
+  readonly #unsent = new Set<() => void>()
   #isOnBus = false
   #hasEnded = false
 
   constructor(parts: WorkerChildParts) {
-    const { slot, owner, config, store, log } = parts
-    this.slot = slot
+    const { place, owner, config, store, log } = parts
+    const what = placeText(place)
+    this.place = place
     this.owner = owner
     this.config = config
     this.#log = log
@@ -72,9 +82,15 @@ export class WorkerChild {
     // In the background: the file that has this name now, not the one that was moved away.
     const logFile = process.env[LOG_FILE_VARIABLE]
     const out = logFile === undefined ? 'inherit' : openSync(logFile, 'a')
-    this.#child = fork(PROGRAM, { stdio: ['ignore', out, out, 'ipc'], execArgv: [...process.execArgv, ...V8_FLAGS] })
+    this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
+      stdio: ['ignore', out, out, 'ipc'],
+      execArgv: [...process.execArgv, ...V8_FLAGS],
+      // It writes to the file that it was given: its user may not be allowed to open it.
+      env: { ...process.env, [LOG_FILE_VARIABLE]: undefined },
+      ...parts.account,
+    })
     if (typeof out === 'number') closeSync(out)
-    this.#child.on('error', (error) => log.error({ err: error, worker: slot }, 'Worker process failed'))
+    this.#child.on('error', (error) => log.error({ err: error, role: what }, 'Process failed'))
     this.#child.on('message', (message: ToMaster, handle: unknown) => {
       this.#receive(message)
       parts.onMessage(this, message, handle as StreamHandle | undefined)
@@ -83,15 +99,18 @@ export class WorkerChild {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#hasEnded = true
+      // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
+      for (const onSent of this.#unsent) onSent()
+      this.#unsent.clear()
       void rm(this.#bus, { force: true })
-      const error = new Error(`Worker ${slot} ended before it was ready: ${signal ?? `exit code ${code}`}`)
+      const error = new Error(`${what[0]?.toUpperCase()}${what.slice(1)} ended before it was ready: ${signal ?? `exit code ${code}`}`)
       this.#loaded.fail(error)
       this.#ready.fail(error)
       this.#left.reach()
       this.#ended.reach()
       parts.onExit(this, code, signal)
     })
-    this.send({ type: 'start', start: { config, slot, owner, store, bus: this.#bus } })
+    this.send({ type: 'start', start: { config, place, owner, store, bus: this.#bus } })
   }
 
   get pid(): number | undefined {
@@ -102,13 +121,18 @@ export class WorkerChild {
     return this.state === 'ready'
   }
 
-  /** Whether the others can reach it: it has loaded its handlers and not ended. */
+  /** The slot of a worker. */
+  get slot(): number {
+    return this.place.index
+  }
+
+  /** Whether the others can reach it: it listens on the bus and has not ended. */
   get isOnBus(): boolean {
     return this.#isOnBus && !this.#hasEnded
   }
 
   get peer(): BusPeer {
-    return { slot: this.slot, owner: this.owner, bus: this.#bus, heirs: this.heirs }
+    return { ...this.place, owner: this.owner, bus: this.#bus, heirs: this.heirs, isLeaving: this.isLeaving }
   }
 
   /** Resolves when its handlers are loaded, and nothing is open yet. @throws ConfigError when one cannot be used */
@@ -133,12 +157,12 @@ export class WorkerChild {
   /** A message for a process that has just died is dropped, and answers false: its death is handled where it is noticed. */
   send(message: ToWorker, handle?: StreamHandle | DatagramHandle, onSent?: () => void): boolean {
     if (!this.#child.connected) return false
-    return (
-      this.#child.send(message, handle as never, (error) => {
-        if (error) this.#log.debug({ err: error, worker: this.slot }, 'Message to a worker was lost')
-        onSent?.()
-      }) || true
-    )
+    if (onSent !== undefined) this.#unsent.add(onSent)
+    this.#child.send(message, handle as never, (error) => {
+      if (error) this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
+      if (onSent !== undefined && this.#unsent.delete(onSent)) onSent()
+    })
+    return true
   }
 
   /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */
@@ -173,10 +197,9 @@ export class WorkerChild {
 
   #receive(message: ToMaster): void {
     this.heardAt = performance.now()
-    if (message.type === 'loaded') {
-      this.#isOnBus = true
-      this.#loaded.reach()
-    } else if (message.type === 'failed') this.#failed(message)
+    if (message.type === 'joined') this.#isOnBus = true
+    else if (message.type === 'loaded') this.#loaded.reach()
+    else if (message.type === 'failed') this.#failed(message)
     else if (message.type === 'ready') {
       if (this.state === 'starting') this.state = 'ready'
       this.#ready.reach()

@@ -1,21 +1,20 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { MoveNote, ToMaster } from '../ipc/messages.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
+import { inTime } from './in-time.ts'
 import type { WorkerView } from './overview.ts'
+import type { Account } from './privileges.ts'
+import type { Roster } from './roster.ts'
 import { Slot } from './slot.ts'
 import type { WorkerChild } from './worker-child.ts'
-
-// A worker that is busy for this long is not waited for: what is sent to connections on their way from it may then be late.
-const PEERS_WAIT_MS = 2000
-// A scrape answers without a worker that is stuck.
-const REPORT_WAIT_MS = 500
 
 export interface WorkersParts {
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
+  readonly account: Account | undefined
+  readonly roster: Roster
   /** Gives a worker whose handlers are loaded its ports. */
   readonly open: (child: WorkerChild) => Promise<void> | void
   /** What is not dealt with here. */
@@ -30,13 +29,11 @@ export class Workers {
   readonly #slots: Slot[] = []
   /** Slots that a reload has done away with, until the last of their processes has ended. */
   readonly #retired = new Set<Slot>()
-  readonly #asked = new Map<number, () => void>()
-  #lastOwner = 0
-  #lastId = 0
   #hasStarted = false
 
   constructor(parts: WorkersParts) {
     this.#parts = parts
+    parts.roster.include(() => this.children)
   }
 
   /** The slots of the config. The same array always. */
@@ -66,15 +63,15 @@ export class Workers {
   async start(config: Config): Promise<void> {
     for (let index = 0; index < config.workers; index++) this.#slots.push(this.#slot(index, config))
     const children = this.#slots.map((slot) => slot.start())
-    await inTime(config, 'load its handlers', children, (child) => child.loaded)
+    await inTime('load its handlers', children, (child) => child.loaded)
   }
 
   /** Has them open their ports. @throws BindError */
-  async open(config: Config): Promise<void> {
-    await this.tellPeers()
+  async open(): Promise<void> {
+    await this.#parts.roster.tellPeers()
     const children = this.#slots.flatMap(({ current }) => (current === undefined ? [] : [current]))
     for (const child of children) await this.#parts.open(child)
-    await inTime(config, 'open its ports', children, (child) => child.ready)
+    await inTime('open its ports', children, (child) => child.ready)
     this.#hasStarted = true
   }
 
@@ -117,49 +114,28 @@ export class Workers {
     for (const slot of [...this.#slots, ...this.#retired]) slot.kill()
   }
 
-  /** Tells every process of all others, and resolves when all have heard it. */
-  async tellPeers(): Promise<void> {
-    const children = this.children.filter((child) => child.isOnBus)
-    const peers = children.map((child) => child.peer)
-    await Promise.all(
-      children.map((child) => {
-        const id = ++this.#lastId
-        return this.#answered(id, PEERS_WAIT_MS, child, () => child.send({ type: 'peers', id, peers }))
-      }),
-    )
+  /** Has every worker report. Resolves with the number of those that did not in time, and whether no connection was on its way meanwhile. */
+  async refresh(): Promise<{ missingWorkers: number; isSettled: boolean }> {
+    const wasHandingOver = this.#isHandingOver
+    const numSilent = await this.#parts.roster.refresh(this.children.filter(({ state }) => state !== 'starting'))
+    const numStarting = this.#slots.filter(({ current }) => current === undefined || current.state === 'starting').length
+    return { missingWorkers: numSilent + numStarting, isSettled: numSilent === 0 && !wasHandingOver && !this.#isHandingOver }
   }
 
-  /** Has every worker report. Resolves with the number of those that did not in time. */
-  async refresh(): Promise<number> {
-    const answers = await Promise.all(this.children.map((child) => (child.state === 'starting' ? false : this.#ask(child))))
-    return this.#slots.filter(({ current }) => current === undefined).length + answers.filter((isThere) => !isThere).length
-  }
-
-  #ask(child: WorkerChild): Promise<boolean> {
-    const id = ++this.#lastId
-    return this.#answered(id, REPORT_WAIT_MS, child, () => child.send({ type: 'report', id }))
-  }
-
-  async #answered(id: number, ms: number, child: WorkerChild, ask: () => boolean): Promise<boolean> {
-    const answer = new Promise<boolean>((resolve) => this.#asked.set(id, () => resolve(true)))
-    if (!ask()) this.#asked.delete(id)
-    const limit = new AbortController()
-    const isThere = await Promise.race([answer, child.ended.then(() => false), sleep(ms, false, { signal: limit.signal }).catch(() => false)])
-    limit.abort()
-    this.#asked.delete(id)
-    return isThere
+  get #isHandingOver(): boolean {
+    return this.#retired.size > 0 || this.#slots.some(({ draining }) => draining.size > 0)
   }
 
   async #prepare(config: Config, slots: readonly Slot[], open: (child: WorkerChild) => Promise<void> | void): Promise<void> {
     const children = slots.map((slot) => slot.prepare(config))
     try {
-      await inTime(config, 'load its handlers', children, (child) => child.loaded)
-      await this.tellPeers()
+      await inTime('load its handlers', children, (child) => child.loaded)
+      await this.#parts.roster.tellPeers()
       for (const child of children) await open(child)
-      await inTime(config, 'open its ports', children, (child) => child.ready)
+      await inTime('open its ports', children, (child) => child.ready)
     } catch (error) {
       for (const slot of slots) slot.abandon()
-      void this.tellPeers()
+      void this.#parts.roster.tellPeers()
       throw error
     }
     for (const slot of slots) slot.promote()
@@ -172,19 +148,19 @@ export class Workers {
     const heirsOf = (heir: WorkerChild | undefined): WorkerChild[] => (heir?.isReady === true ? [heir] : serving)
     for (const { child, heir } of leaving) child.heirs = heirsOf(heir).map(({ owner }) => owner)
     // Before the first of them moves, everybody must send to both.
-    await this.tellPeers()
+    await this.#parts.roster.tellPeers('all')
     for (const { child, heir } of leaving) child.leave(heirsOf(heir))
     await Promise.all(leaving.map(({ child }) => child.left))
   }
 
   #slot(index: number, config: Config): Slot {
-    const { store, log } = this.#parts
+    const { store, log, account, roster } = this.#parts
     const slot: Slot = new Slot(
       {
-        index,
+        place: { role: 'worker', index },
         log,
-        nextOwner: () => ++this.#lastOwner,
-        child: { store, log, onMessage: (child, message, handle) => this.#receive(slot, child, message, handle) },
+        nextOwner: () => roster.nextOwner(),
+        child: { store, log, account, onMessage: (child, message, handle) => this.#receive(slot, child, message, handle) },
         onExit: (_slot, child, death) => this.#exited(slot, child, death),
       },
       config,
@@ -193,19 +169,16 @@ export class Workers {
   }
 
   #receive(slot: Slot, child: WorkerChild, message: ToMaster, handle: StreamHandle | undefined): void {
-    if (message.type === 'peered') this.#asked.get(message.id)?.()
-    else if (message.type === 'move') this.#pass(child, message.move, handle)
+    this.#parts.roster.hear(message)
+    if (message.type === 'move') this.#pass(child, message.move, handle)
     else if (message.type === 'loaded' && this.#hasStarted && child === slot.current) void this.#openAgain(child)
     else if (message.type === 'ready' && child === slot.current && this.#hasStarted) this.#back(slot, child)
-    else {
-      if (message.type === 'report' && message.id !== undefined) this.#asked.get(message.id)?.()
-      this.#parts.onMessage(slot, child, message)
-    }
+    else this.#parts.onMessage(slot, child, message)
   }
 
   /** A worker that died is back. */
   async #openAgain(child: WorkerChild): Promise<void> {
-    await this.tellPeers()
+    await this.#parts.roster.tellPeers()
     await this.#parts.open(child)
   }
 
@@ -226,23 +199,6 @@ export class Workers {
   #exited(slot: Slot, child: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null; isExpected: boolean }): void {
     if (slot.children.length === 0) this.#retired.delete(slot)
     this.#parts.onExit(slot, child, death)
-    void this.tellPeers()
-  }
-}
-
-/** @throws what `step` does, or Error when it takes longer than `startSeconds` */
-async function inTime(config: Config, what: string, children: readonly WorkerChild[], step: (child: WorkerChild) => Promise<void>): Promise<void> {
-  const limit = new AbortController()
-  const { startSeconds } = config
-  const late = sleep(startSeconds * 1000, undefined, { signal: limit.signal }).then(
-    () => {
-      throw new Error(`A worker did not ${what} within ${startSeconds} s: make onStart and imports faster, or raise startSeconds`)
-    },
-    () => {},
-  )
-  try {
-    await Promise.race([Promise.all(children.map(step)), late])
-  } finally {
-    limit.abort()
+    void this.#parts.roster.tellPeers()
   }
 }

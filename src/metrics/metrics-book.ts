@@ -2,20 +2,21 @@ import type { Protocol } from '../config/schema.ts'
 import { type CustomMetrics, countersOf, mergeCustom, parseCustom } from './custom-metrics.ts'
 import { FAMILIES, family } from './families.ts'
 import { HighWater } from './high-water.ts'
+import { LostConnections } from './lost-connections.ts'
 import type { MetricJson } from './metric-json.ts'
 import type { PortReport } from './port-counters.ts'
 import { portMetrics } from './port-metrics.ts'
 import { addPorts, emptyPort } from './port-totals.ts'
-import { type MasterFacts, masterMetrics, type SlotFacts, workerMetrics } from './process-metrics.ts'
+import { type MasterFacts, masterMetrics, type SlotFacts, staffMetrics, workerMetrics } from './process-metrics.ts'
 import { promClient } from './prom-client.ts'
 import type { WorkerReport } from './worker-report.ts'
 
 // A page that Prometheus takes in without trouble. Ours are a few hundred series; handlers may add theirs up to this.
 const MAX_SERIES = 10_000
 
-/** A process that is in a slot, or was and still serves some connections. */
+/** A process that is in a slot, or was and still serves some connections. The slot of what is no worker is named: `task 0`. */
 interface Live {
-  readonly slot: number
+  readonly slot: number | string
   report: WorkerReport
   custom: CustomMetrics
   /** Metrics that were not accepted. */
@@ -33,8 +34,11 @@ export class MetricsBook {
   /** By process number; the latest of a slot last. */
   readonly #live = new Map<number, Live>()
   #ports: Map<string, PortReport>
-  readonly #cpuSeconds = new Map<number, number>()
+  readonly #cpuSeconds = new Map<number | string, number>()
+  /** What duties that are gone had counted. */
+  #duties: readonly MetricJson[] = []
   #custom: CustomMetrics = []
+  readonly #lost = new LostConnections()
   readonly #highWater = new HighWater(2 * MAX_SERIES)
 
   /** @param ports every port of the config: its series are there before the first report */
@@ -47,8 +51,8 @@ export class MetricsBook {
     for (const port of ports) if (!this.#ports.has(port.name)) this.#ports.set(port.name, emptyPort(port))
   }
 
-  /** Notes what a worker in a slot reports. In a hand-over there are two. */
-  record(slot: number, report: WorkerReport): void {
+  /** Notes what the process in a slot reports. In a hand-over there are two. */
+  record(slot: number | string, report: WorkerReport): void {
     const live = this.#live.get(report.pid)
     const { metrics, omitted } = parseCustom(report.custom)
     const lagMax = live === undefined || live.isShown ? report.loopLag.max : Math.max(live.lagMax, report.loopLag.max)
@@ -62,7 +66,8 @@ export class MetricsBook {
     const { ports, cpu } = live.report
     const { slot } = live
     this.#live.delete(pid)
-    this.#ports = sumPorts(this.#ports, [ports.map(ended)])
+    this.#duties = mergeCustom([this.#duties, countersOf(live.report.duty?.metrics ?? [])]).metrics
+    this.#ports = sumPorts(this.#ports, [ports.map((port) => ({ ...port, connections: 0 }))])
     this.#cpuSeconds.set(slot, (this.#cpuSeconds.get(slot) ?? 0) + cpu.user + cpu.system)
     this.#custom = mergeCustom([this.#custom, countersOf(live.custom)]).metrics
   }
@@ -84,8 +89,21 @@ export class MetricsBook {
 
   /** The page, in Prometheus' text format 0.0.4. */
   async render(facts: MasterFacts): Promise<string> {
-    const slots = new Set([...facts.workers.map((worker) => worker.slot), ...Array.from(this.#live.values(), (live) => live.slot), ...this.#cpuSeconds.keys()])
-    const own = [...masterMetrics(facts), ...portMetrics(this.ports()), ...workerMetrics(Array.from(slots, (slot) => this.#slotFacts(slot)))]
+    const ports = this.ports()
+    if (facts.isSettled) this.#lost.settle(ports)
+    const slots = new Set<number | string>([
+      ...facts.workers.map((worker) => worker.slot),
+      ...Array.from(this.#live.values(), (live) => live.slot),
+      ...this.#cpuSeconds.keys(),
+    ])
+    const all = Array.from(slots, (slot) => this.#slotFacts(slot))
+    const own = [
+      ...masterMetrics(facts),
+      ...portMetrics(ports.map((port) => this.#lost.addTo(port))),
+      ...workerMetrics(all),
+      ...staffMetrics(all, facts.staff),
+      ...this.#dutyMetrics(),
+    ]
     const custom = this.#fittingCustom(MAX_SERIES - countSeries(own) - 1)
     own.push(family('polyport_custom_metrics_omitted', [{ value: custom.omitted, labels: {} }]))
     own.sort((a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name))
@@ -94,11 +112,16 @@ export class MetricsBook {
     return promClient().Registry.aggregate([metrics]).metrics()
   }
 
-  #of(slot: number): Live[] {
+  #dutyMetrics(): readonly MetricJson[] {
+    const living = Array.from(this.#live.values(), ({ report }) => report.duty?.metrics ?? [])
+    return mergeCustom([this.#duties, ...living]).metrics
+  }
+
+  #of(slot: number | string): Live[] {
     return [...this.#live.values()].filter((live) => live.slot === slot)
   }
 
-  #slotFacts(slot: number): SlotFacts {
+  #slotFacts(slot: number | string): SlotFacts {
     const lives = this.#of(slot)
     const now = lives.at(-1)
     const cpuSeconds = lives.reduce((sum, { report: { cpu } }) => sum + cpu.user + cpu.system, this.#cpuSeconds.get(slot) ?? 0)
@@ -126,11 +149,6 @@ export class MetricsBook {
 }
 
 const ORDER: readonly string[] = Object.keys(FAMILIES)
-
-/** A port whose process is gone: its connections went with it. */
-function ended(port: PortReport): PortReport {
-  return { ...port, connections: 0, closed: { ...port.closed, error: (port.closed['error'] ?? 0) + port.connections } }
-}
 
 function sumPorts(base: ReadonlyMap<string, PortReport>, processes: readonly (readonly PortReport[])[]): Map<string, PortReport> {
   const sums = new Map(base)

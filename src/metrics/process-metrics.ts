@@ -9,9 +9,13 @@ export interface MasterFacts {
   readonly startedAt: number
   /** Every slot of the config, whether or not a process is in it. */
   readonly workers: readonly { readonly slot: number; readonly up: boolean; readonly restarts: number }[]
+  /** Every process of the config that is no worker. `process` is its place: `task 0`. */
+  readonly staff: readonly { readonly process: string; readonly up: boolean; readonly restarts: number }[]
   readonly reloads: { readonly done: number; readonly failed: number /** How long the last one took. */; readonly seconds: number }
   /** Workers that did not answer this scrape in time. */
   readonly missingWorkers: number
+  /** Every process has just reported, and none gives its connections to another. */
+  readonly isSettled: boolean
   readonly tables: readonly { readonly name: string; readonly rows: number; readonly size: number }[]
   readonly users: number
   readonly groups: number
@@ -19,7 +23,8 @@ export interface MasterFacts {
 
 /** What the book knows of the process in a slot. */
 export interface SlotFacts {
-  readonly slot: number
+  /** A number for a worker, the place of another process: `task 0`. */
+  readonly slot: number | string
   /** Of all processes that were in this slot. */
   readonly cpuSeconds: number
   /** Of the one that is; absent when there is none. */
@@ -63,7 +68,8 @@ export function masterMetrics(facts: MasterFacts): MetricJson[] {
 }
 
 /** The metrics of the worker processes. */
-export function workerMetrics(slots: readonly SlotFacts[]): MetricJson[] {
+export function workerMetrics(all: readonly SlotFacts[]): MetricJson[] {
+  const slots = all.filter(({ slot }) => typeof slot === 'number')
   const alive = slots.flatMap(({ slot, now }) => (now === undefined ? [] : [{ ...now, labels: { worker: slot } }]))
   return [
     family(
@@ -85,6 +91,34 @@ export function workerMetrics(slots: readonly SlotFacts[]): MetricJson[] {
     family(
       'polyport_worker_eventloop_lag_mean_seconds',
       alive.map(({ lagMean, labels }) => ({ value: lagMean, labels })),
+    ),
+  ]
+}
+
+/** The metrics of the processes that are no workers. */
+export function staffMetrics(all: readonly SlotFacts[], staff: MasterFacts['staff']): MetricJson[] {
+  const slots = all.filter(({ slot }) => typeof slot === 'string')
+  const alive = slots.flatMap(({ slot, now }) => (now === undefined ? [] : [{ ...now, labels: { process: slot } }]))
+  return [
+    family(
+      'polyport_process_up',
+      staff.map(({ process, up }) => ({ value: up ? 1 : 0, labels: { process } })),
+    ),
+    family(
+      'polyport_process_restarts_total',
+      staff.map(({ process, restarts }) => ({ value: restarts, labels: { process } })),
+    ),
+    family(
+      'polyport_process_resident_memory_bytes',
+      alive.map(({ rss, labels }) => ({ value: rss, labels })),
+    ),
+    family(
+      'polyport_process_cpu_seconds_total',
+      slots.map(({ slot, cpuSeconds }) => ({ value: cpuSeconds, labels: { process: slot } })),
+    ),
+    family(
+      'polyport_process_eventloop_lag_seconds',
+      alive.map(({ lagMax, labels }) => ({ value: lagMax, labels })),
     ),
   ]
 }

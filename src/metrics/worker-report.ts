@@ -1,6 +1,7 @@
+import type { MetricJson } from './metric-json.ts'
 import type { PortReport } from './port-counters.ts'
 
-/** What one worker tells of itself, as plain data. Counters start at 0 with the process. */
+/** What one process tells of itself, as plain data. Counters start at 0 with the process. */
 export interface WorkerReport {
   readonly pid: number
   /** Bytes. */
@@ -12,4 +13,6 @@ export interface WorkerReport {
   readonly ports: readonly PortReport[]
   /** What handlers registered in `daemon.metrics`, in prom-client's JSON form. */
   readonly custom: readonly unknown[]
+  /** Of a process that is no worker: what its duty has counted, and what `/api/status` shows of it. */
+  readonly duty?: { readonly metrics: readonly MetricJson[]; readonly status: unknown }
 }

@@ -1,6 +1,7 @@
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { SocketConnection } from './connection.ts'
 import type { ConnectionCallbacks } from './connection-context.ts'
+import { isPromise } from './is-promise.ts'
 import type { Port } from './port.ts'
 import type { Wire } from './wire.ts'
 
@@ -88,8 +89,4 @@ export class HandlerCallbacks implements ConnectionCallbacks {
     this.#port.failed(error, name, connection.fd)
     if (this.#wire.endsOnFailure) connection.end('error')
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return value !== undefined && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

@@ -6,6 +6,7 @@ import { encode, type Wire } from './wire.ts'
 export interface ConnectionRegistry {
   add(info: ConnectionInfo & { owner: number }): void
   remove(fd: number): void
+  move(fd: number, to: { owner: number; slot: number }): boolean
   bind(fd: number, uid: string): boolean
   join(fd: number, group: string): boolean
   leave(fd: number, group: string): boolean
@@ -48,6 +49,11 @@ export class Connections {
 
   add(connection: SocketConnection): void {
     this.#byFd.set(connection.fd, connection)
+    this.#register(connection)
+    for (const group of connection.groups ?? []) this.#enter(connection, group)
+  }
+
+  #register(connection: SocketConnection): void {
     this.#registry.add({
       fd: connection.fd,
       owner: this.#owner,
@@ -60,7 +66,6 @@ export class Connections {
       uid: connection.uid,
       groups: connection.groups === null ? [] : [...connection.groups],
     })
-    for (const group of connection.groups ?? []) this.#enter(connection, group)
   }
 
   remove(connection: SocketConnection): void {
@@ -70,15 +75,17 @@ export class Connections {
     this.#registry.remove(connection.fd)
   }
 
-  /** It is another worker's now. The registry is not touched. */
+  /** It is another worker's now, which says so to the registry. */
   letGo(connection: SocketConnection): void {
     this.#byFd.delete(connection.fd)
     for (const group of connection.groups ?? []) this.#exit(connection, group)
   }
 
-  /** It comes from another worker; the registry knows already. @param had what it has had of each worker's messages */
+  /** It comes from another worker. @param had what it has had of each worker's messages */
   takeOver(connection: SocketConnection, had: ReadonlyMap<number, number>): void {
     this.#byFd.set(connection.fd, connection)
+    // Only now: a worker that dies before leaves nothing behind that nobody would remove. False when the one that it came from has died meanwhile.
+    if (!this.#registry.move(connection.fd, { owner: this.#owner, slot: this.#slot })) this.#register(connection)
     for (const group of connection.groups ?? []) this.#enter(connection, group)
     connection.had = had
     this.#arrived.add(connection)

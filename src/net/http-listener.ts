@@ -21,6 +21,8 @@ import type { WebSocketUpgrade } from './websocket-upgrade.ts'
 
 // How often a stopping port looks for connections that have become idle.
 const SWEEP_MS = 20
+// How long a stop waits for the rest of a request whose head has not come whole, or that has been answered before its end came.
+const UNFINISHED_MS = 1000
 
 /** An http or websocket port: Node's own HTTP server on sockets that were accepted here. */
 export class HttpListener implements Listener {
@@ -123,10 +125,17 @@ export class HttpListener implements Listener {
     this.#requests.lastOnes()
     this.#upgrade?.stop()
     this.#server.closeIdleConnections()
+    const stoppedAt = performance.now()
     this.#sweeper = setInterval(() => {
       if (this.port.sockets.size === 0) clearInterval(this.#sweeper)
       this.#server.closeIdleConnections()
+      if (performance.now() - stoppedAt > UNFINISHED_MS) this.#closeUnfinished()
     }, SWEEP_MS)
+  }
+
+  /** For node:http a connection is idle only between whole requests; a client that stops in the middle of one would hold a stop up. */
+  #closeUnfinished(): void {
+    for (const socket of this.port.sockets) if (!('polyport' in socket) && !this.#requests.isAnswering(socket)) socket.destroy()
   }
 
   destroy(): void {

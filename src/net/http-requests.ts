@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { HttpHandler } from '../contracts/handlers.ts'
 import { believe } from './client-address.ts'
+import { isPromise } from './is-promise.ts'
 import type { MeasuredResponse, ResponseObserver } from './node-internals.ts'
 import type { Port } from './port.ts'
 
-/** Serves files before the handler is asked: calls `next` for what it does not have. */
-export type StaticFiles = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
+/** Stands before the handler: looks at a request, or answers it instead of calling `next`. */
+export type RequestStep = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
 
 // RFC 9110 section 9 and RFC 5789. Anything else is counted as OTHER: a label must not come from a client.
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
@@ -19,13 +20,13 @@ interface PolyportSocket extends Socket {
 /** The requests of an http port → the handler; or, on a websocket port, their refusal. */
 export class HttpRequests implements ResponseObserver {
   readonly #port: Port
-  readonly #staticFiles: StaticFiles | undefined
+  readonly #steps: readonly RequestStep[]
   readonly #serverHeader: string | undefined
   #isStopping = false
 
-  constructor(parts: { port: Port; staticFiles?: StaticFiles | undefined; serverHeader?: string | undefined }) {
+  constructor(parts: { port: Port; steps?: readonly RequestStep[]; serverHeader?: string | undefined }) {
     this.#port = parts.port
-    this.#staticFiles = parts.staticFiles
+    this.#steps = parts.steps ?? []
     this.#serverHeader = parts.serverHeader
   }
 
@@ -40,8 +41,8 @@ export class HttpRequests implements ResponseObserver {
     counters.messagesIn++
     if (trustedProxies !== undefined) believe(request, trustedProxies)
     if (this.#port.protocol === 'websocket') return refusePlain(response)
-    if (this.#staticFiles === undefined) this.#handle(request, response, start)
-    else this.#staticFiles(request, response, () => this.#handle(request, response, start))
+    if (this.#steps.length === 0) this.#handle(request, response, start)
+    else this.#step(0, request, response)
   }
 
   /** Every response from now on is the last of its connection. */
@@ -51,6 +52,11 @@ export class HttpRequests implements ResponseObserver {
       const { polyportResponse: response } = socket as PolyportSocket
       if (response !== undefined) response.shouldKeepAlive = false
     }
+  }
+
+  /** Whether a response of this connection has not left yet. */
+  isAnswering(socket: Socket): boolean {
+    return (socket as PolyportSocket).polyportResponse !== undefined
   }
 
   /** The connection has closed: a response that was not finished is counted too. */
@@ -72,11 +78,22 @@ export class HttpRequests implements ResponseObserver {
     counters.request(METHODS.has(method) ? method : 'OTHER', response.statusCode)
   }
 
+  #step(index: number, request: IncomingMessage, response: MeasuredResponse): void {
+    const step = this.#steps[index]
+    if (step === undefined) return this.#handle(request, response, performance.now())
+    try {
+      step(request, response, () => this.#step(index + 1, request, response))
+    } catch (error) {
+      this.#port.failed(error, 'onRequest')
+      answerFailure(response)
+    }
+  }
+
   #handle(request: IncomingMessage, response: ServerResponse, start: number): void {
     const port = this.#port
     try {
-      const result = (port.handler as HttpHandler).onRequest(request, response)
-      if (result !== undefined && typeof result.then === 'function') {
+      const result: unknown = (port.handler as HttpHandler).onRequest(request, response)
+      if (isPromise(result)) {
         void this.#settle(result, response, start)
         return
       }
@@ -87,7 +104,7 @@ export class HttpRequests implements ResponseObserver {
     port.counters.handler.observeMs(performance.now() - start)
   }
 
-  async #settle(result: Promise<void>, response: ServerResponse, start: number): Promise<void> {
+  async #settle(result: PromiseLike<unknown>, response: ServerResponse, start: number): Promise<void> {
     if (!(await this.#port.settle(result, 'onRequest'))) answerFailure(response)
     this.#port.counters.handler.observeMs(performance.now() - start)
   }

@@ -1,6 +1,7 @@
-import { chmod, chown, lstat, readFile, unlink } from 'node:fs/promises'
+import { chmod, chown, lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { BindError } from '../errors.ts'
+import { accountId } from './account.ts'
 
 /**
  * Makes room for a unix socket: a socket file that nobody listens on is removed. Anything else that is there is not ours.
@@ -49,12 +50,9 @@ export async function applyOwnership(path: string, config: { mode?: string | und
   }
 }
 
-async function idOf(name: string, database: string): Promise<number> {
+async function idOf(name: string, database: '/etc/passwd' | '/etc/group'): Promise<number> {
   if (name === '') return -1
-  if (/^\d+$/.test(name)) return Number(name)
-  for (const line of (await readFile(database, 'utf8')).split('\n')) {
-    const [known, , id] = line.split(':')
-    if (known === name) return Number(id)
-  }
-  throw new BindError(`Cannot give the socket to "${name}": ${database} does not know that name`)
+  const id = await accountId(name, database)
+  if (id === undefined) throw new BindError(`Cannot give the socket to "${name}": ${database} does not know that name`)
+  return id
 }

@@ -51,9 +51,9 @@ export class Registry {
     })
   }
 
-  /** Another process holds it now. */
-  move(fd: number, to: { readonly owner: number; readonly slot: number }): void {
-    this.#change(fd, (connection) => ({ ...connection, owner: to.owner, worker: to.slot }))
+  /** Another process holds it now. @returns false when there is no such connection */
+  move(fd: number, to: { readonly owner: number; readonly slot: number }): boolean {
+    return this.#change(fd, (connection) => ({ ...connection, owner: to.owner, worker: to.slot }))
   }
 
   get(fd: number): RegisteredConnection | undefined {

@@ -68,9 +68,13 @@ export class Store {
     this.#sponge = this.#root.openDB<Buffer, Buffer>({ name: 'sponge', encoding: 'binary', keyEncoding: 'binary' })
   }
 
-  /** Makes an empty store, in place of what was there. @throws Error when the folder belongs to somebody else */
-  static create(options: { dir: string }): Store {
-    checkOwner(options.dir)
+  /**
+   * Makes an empty store, in place of what was there.
+   * @param options `uid`: who may have left the folder there, besides the user of this process
+   * @throws Error when the folder belongs to somebody else
+   */
+  static create(options: { dir: string; uid?: number | undefined }): Store {
+    checkOwner(options.dir, options.uid)
     rmSync(options.dir, { recursive: true, force: true })
     mkdirSync(options.dir, { recursive: true, mode: 0o700 })
     return new Store(options.dir, { isDurable: false })
@@ -249,10 +253,10 @@ export function sharedMemoryDir(runtimeDir: string): string {
 }
 
 // Anybody may write to a tmpfs: a folder or link that somebody else has put there must not be used.
-function checkOwner(dir: string): void {
+function checkOwner(dir: string, otherUid?: number): void {
   const stat = lstatSync(dir, { throwIfNoEntry: false })
   if (stat === undefined) return
-  if (!stat.isDirectory() || (process.getuid !== undefined && stat.uid !== process.getuid())) {
+  if (!stat.isDirectory() || (process.getuid !== undefined && stat.uid !== process.getuid() && stat.uid !== otherUid)) {
     throw new Error(`Cannot use ${dir} as shared memory: it is not a folder of this user; remove it`)
   }
 }

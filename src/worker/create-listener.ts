@@ -1,8 +1,11 @@
-import sirv from 'sirv'
+import { compressionOf } from '../config/compression-schema.ts'
 import { createFraming } from '../framing/create-framing.ts'
+import { compressionStep } from '../http/compression.ts'
+import { hookStep } from '../http/hooks.ts'
+import { staticStep } from '../http/static-files.ts'
 import type { Connections } from '../net/connections.ts'
 import { HttpListener } from '../net/http-listener.ts'
-import { HttpRequests } from '../net/http-requests.ts'
+import { HttpRequests, type RequestStep } from '../net/http-requests.ts'
 import type { Listener } from '../net/listener.ts'
 import type { Outbox } from '../net/outbox.ts'
 import type { Port } from '../net/port.ts'
@@ -35,10 +38,19 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => Listener | u
   udp: () => undefined,
   stream: ({ port }) => new RawStreamListener(port),
   http: ({ loaded, port, upgradePort, outbox, connections, serverHeader }) => {
-    const staticFiles = loaded.config.static === undefined ? undefined : sirv(loaded.config.static, { dev: true, etag: true })
     const upgrade = upgradePort && new WebSocketUpgrade({ port: upgradePort, path: loaded.config.websocket?.path ?? '/', outbox, connections })
-    return new HttpListener({ port, requests: new HttpRequests({ port, staticFiles, serverHeader }), ...(upgrade && { upgrade }) })
+    return new HttpListener({ port, requests: new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader }), ...(upgrade && { upgrade }) })
   },
   websocket: ({ port, outbox, connections, serverHeader }) =>
     new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections }) }),
+}
+
+/** What stands before the handler of an http port, the outermost first. */
+function stepsOf({ config, hooks }: LoadedPort, port: Port): RequestStep[] {
+  const steps: RequestStep[] = []
+  if (hooks !== undefined) steps.push(hookStep(port, hooks))
+  const compression = compressionOf(config.compression)
+  if (compression !== undefined) steps.push(compressionStep(compression))
+  if (config.static !== undefined) steps.push(staticStep(config.static))
+  return steps
 }

@@ -1,16 +1,36 @@
+import { makeApp } from '../apps/make-app.ts'
+import { recognise } from '../apps/recognise.ts'
 import type { Protocol } from '../config/schema.ts'
 import type { Framing } from '../contracts/framing.ts'
 import { HANDLER_PROTOCOL, type Handler } from '../contracts/handlers.ts'
 import { isClass, kindOf, meantBy, membersOf, nameOf } from '../modules/exported.ts'
 import { thrown } from '../modules/import-mistake.ts'
 import { failed, type Mistake, type Outcome } from '../modules/mistake.ts'
-import { baseOf, CONTRACTS } from './handler-contract.ts'
+import { baseOf, CONTRACTS, foreignCallback } from './handler-contract.ts'
 
 type Constructor = (new () => object) & { readonly name: unknown }
 
-/** Makes a handler of a module's default export, when that is a class which keeps the contract of the protocol. */
-export function makeHandler(exports: Readonly<Record<string, unknown>>, protocol: Protocol): Outcome<Handler> {
-  const made = construct(exports, `a class that extends ${CONTRACTS[protocol].base}`, (value) => wrongClass(value, protocol))
+/**
+ * Makes a handler of a module's default export: a class which keeps the contract of the protocol, or on an http port also an app.
+ * @param options what a function that makes an app is called with
+ */
+export async function makeHandler(exports: Readonly<Record<string, unknown>>, port: { protocol: Protocol; options: unknown }): Promise<Outcome<Handler>> {
+  const { protocol } = port
+  const app = protocol === 'http' ? await makeApp(exports['default'], port.options) : foreignApp(exports['default'], protocol)
+  return app ?? makeClassHandler(exports, protocol)
+}
+
+function foreignApp(value: unknown, protocol: Protocol): Outcome<Handler> | undefined {
+  const app = recognise(value)
+  if (app === undefined) return undefined
+  const { base } = CONTRACTS[protocol]
+  return failed({
+    message: `the default export is ${app.title}, which serves an http port, and the protocol is ${protocol}: expected a class that extends ${base}`,
+  })
+}
+
+function makeClassHandler(exports: Readonly<Record<string, unknown>>, protocol: Protocol): Outcome<Handler> {
+  const made = construct(exports, expectedOf(protocol), (value) => wrongClass(value, protocol))
   if ('mistakes' in made) return made
   const mistakes = wrongCallbacks(made.value, protocol)
   return mistakes.length > 0 ? { mistakes } : { value: made.value as Handler }
@@ -49,6 +69,10 @@ function construct(exports: Readonly<Record<string, unknown>>, expected: string,
   }
 }
 
+function expectedOf(protocol: Protocol): string {
+  return `a class that extends ${CONTRACTS[protocol].base}${protocol === 'http' ? ', or an app' : ''}`
+}
+
 function wrongClass(value: Constructor, protocol: Protocol): string | undefined {
   const found = (value as { [HANDLER_PROTOCOL]?: unknown })[HANDLER_PROTOCOL]
   if (found === protocol) return undefined
@@ -72,13 +96,18 @@ function wrongCallbacks(handler: object, protocol: Protocol): Mistake[] {
     const value = (handler as Record<string, unknown>)[name]
     if (members.has(name) && typeof value !== 'function') mistakes.push({ message: `${name} is ${kindOf(value)}, expected a method` })
   }
-  if (!members.has(required) && !misspelt.some(({ meant }) => meant === required)) {
-    mistakes.push({ message: `there is no ${required}, which every ${base} must have${foreignCallback(members, protocol)}` })
+  const isMissing = !members.has(required) && !misspelt.some(({ meant }) => meant === required)
+  if (isMissing) mistakes.push({ message: `there is no ${required}, which every ${base} must have${requiredElsewhere(members, protocol)}` })
+  for (const name of members) {
+    const foreign = foreignCallback(name, protocol)
+    if (foreign === undefined || misspelt.some((found) => found.name === name) || (isMissing && foreign.meant === required)) continue
+    const meant = foreign.meant === undefined || members.has(foreign.meant) ? '' : `, did you mean ${foreign.meant}?`
+    mistakes.push({ message: `nothing calls ${name} of a ${base}${meant}` })
   }
   return mistakes
 }
 
-function foreignCallback(members: ReadonlySet<string>, protocol: Protocol): string {
+function requiredElsewhere(members: ReadonlySet<string>, protocol: Protocol): string {
   for (const { base, required } of Object.values(CONTRACTS)) {
     if (members.has(required)) return `: ${required} belongs to ${base}, and the protocol is ${protocol}`
   }
@@ -87,5 +116,7 @@ function foreignCallback(members: ReadonlySet<string>, protocol: Protocol): stri
 
 function namedExport(exports: Readonly<Record<string, unknown>>): string {
   const name = Object.keys(exports).find((key) => isClass(exports[key]))
-  return name === undefined ? '' : `: write "export default class ${name}"`
+  if (name !== undefined) return `: write "export default class ${name}"`
+  const app = Object.keys(exports).find((key) => recognise(exports[key]) !== undefined)
+  return app === undefined ? '' : `: write "export default ${app}"`
 }

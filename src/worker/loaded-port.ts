@@ -1,6 +1,7 @@
 import type { PortConfig } from '../config/schema.ts'
 import type { Framing } from '../contracts/framing.ts'
 import type { Handler } from '../contracts/handlers.ts'
+import type { RequestHooks } from '../http/hooks.ts'
 
 /** A port with the code that its config names: loaded, checked and constructed, not yet started. */
 export interface LoadedPort {
@@ -8,6 +9,8 @@ export interface LoadedPort {
   readonly handler: Handler
   /** http with a `websocket` path. */
   readonly webSocketHandler?: Handler
+  /** http with `hooks`: the exports of each module. */
+  readonly hooks?: readonly RequestHooks[]
   /** tcp with custom framing. */
   readonly framing?: Framing
 }

@@ -3,10 +3,12 @@ import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from '../contracts/connection.ts'
 import type { Daemon, DaemonStats, PortInfo } from '../contracts/daemon.ts'
+import type { Events } from '../contracts/event.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Counter, Tables } from '../contracts/table.ts'
+import type { Tasks } from '../contracts/task.ts'
 import { UnknownPortError } from '../errors.ts'
-import type { BusMessage, BusOrigin } from '../ipc/messages.ts'
+import type { BusMessage, BusOrigin, Place } from '../ipc/messages.ts'
 import type { SocketConnection } from '../net/connection.ts'
 import type { Connections } from '../net/connections.ts'
 import type { Registry as ConnectionRegistry } from '../shared/registry.ts'
@@ -20,12 +22,14 @@ export interface WorkerBus {
 export interface WorkerDaemonParts {
   readonly name: string
   readonly version: string
-  readonly slot: number
+  readonly place: Place
   readonly log: Logger
   readonly connections: Connections
   readonly registry: ConnectionRegistry
   readonly bus: WorkerBus
   readonly tables: Tables
+  readonly tasks: Tasks
+  readonly events: Events
   readonly ports: () => readonly PortInfo[]
   readonly metrics: () => Registry
   readonly counter: (name: string) => Counter
@@ -35,22 +39,28 @@ export interface WorkerDaemonParts {
   readonly stop: () => Promise<void>
 }
 
-/** The daemon object of one worker: its own connections at first hand, all others over the registry and the bus. */
+/** The daemon object of one process: its own connections at first hand, all others over the registry and the bus. */
 export class WorkerDaemon implements Daemon {
   readonly name: string
   readonly version: string
   readonly worker: Daemon['worker']
   readonly log: Logger
   readonly tables: Tables
+  readonly tasks: Tasks
+  readonly events: Events
   readonly #parts: WorkerDaemonParts
   #agent: Agent | undefined
 
   constructor(parts: WorkerDaemonParts) {
     this.name = parts.name
     this.version = parts.version
-    this.worker = { slot: parts.slot, pid: process.pid, role: 'worker' }
+    const { role, index } = parts.place
+    // The process that holds the tasks runs nobody's code.
+    this.worker = { slot: index, pid: process.pid, role: role === 'queue' ? 'task' : role }
     this.log = parts.log
     this.tables = parts.tables
+    this.tasks = parts.tasks
+    this.events = parts.events
     this.#parts = parts
   }
 

@@ -1,8 +1,9 @@
 import type { Logger } from '../contracts/logger.ts'
-import { formatProblem, type Problem } from '../errors.ts'
-import type { LeaveOrder, ToMaster, ToWorker, WorkerStart } from '../ipc/messages.ts'
+import type { LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
 import { createLog } from '../log/log.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { loadTaskClasses } from '../tasks/load-task-classes.ts'
+import { fail, followMaster, messageOf, sayStopped, tell, writeHeap } from './channel.ts'
 import { loadHandlers } from './load-handlers.ts'
 import type { Worker } from './worker.ts'
 
@@ -19,26 +20,26 @@ let worker: Worker | undefined
 let log: Logger | undefined
 let isStopping = false
 
-function tell(message: ToMaster, handle?: StreamHandle): void {
-  // The master may be gone: then 'disconnect' ends this process.
-  process.send?.(message, handle as never, undefined, () => {})
-}
-
-async function start(message: WorkerStart): Promise<void> {
-  const { config, slot } = message
+async function start(message: ProcessStart): Promise<void> {
+  const { config, place } = message
+  const slot = place.index
   process.title = `polyport: worker ${slot} ${config.name}`
   log = createLog({ ...config.log, name: config.name, role: `worker ${slot}` })
   const { loaded, problems } = await loadHandlers(config)
+  const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
+  problems.push(...(classes?.problems ?? []))
   if (problems.length > 0) return fail(problems)
   const { Worker } = await import('./worker.ts')
   worker = new Worker({
     start: message,
     loaded,
+    classes,
     log,
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
     onRested: (port) => tell({ type: 'rested', port }),
     onMove: (move, handle) => tell({ type: 'move', move }, handle),
     onLeft: () => tell({ type: 'left' }),
+    onJoined: () => tell({ type: 'joined' }),
     onReload: async () => tell({ type: 'reload' }),
     onStop: async () => tell({ type: 'stop' }),
   })
@@ -76,10 +77,6 @@ async function report(id?: number): Promise<void> {
   tell({ type: 'report', ...(id !== undefined && { id }), report: await worker.report() })
 }
 
-function fail(problems: readonly Problem[]): void {
-  tell({ type: 'failed', problems, message: problems.map(formatProblem).join('\n') })
-}
-
 async function open(port: string, handle: unknown, address: string): Promise<void> {
   try {
     await worker?.open(port, handle as StreamHandle | DatagramHandle | undefined, address)
@@ -98,24 +95,13 @@ async function leave(order: LeaveOrder): Promise<void> {
   await stop(0)
 }
 
-async function writeHeap(file: string): Promise<void> {
-  try {
-    const { writeHeapSnapshot } = await import('node:v8')
-    writeHeapSnapshot(file)
-    tell({ type: 'heap' })
-  } catch (error) {
-    tell({ type: 'heap', error: messageOf(error) })
-  }
-}
-
 async function stop(maxWaitSeconds: number): Promise<void> {
   if (isStopping) return
   isStopping = true
   await worker?.stop(maxWaitSeconds)
   // The last word on what was counted here.
   await report()
-  // Handlers may have left timers and sockets open: they do not hold a stop up.
-  process.send?.({ type: 'stopped' } satisfies ToMaster, undefined, undefined, () => process.exit(0))
+  sayStopped()
 }
 
 // Opening takes a turn of the event loop for some ports: what comes later waits for it.
@@ -140,16 +126,4 @@ process.on('message', (message: ToWorker, handle: unknown) => {
   else void stop(message.maxWaitSeconds)
 })
 
-// The terminal sends Ctrl-C to the whole group: the master decides.
-process.on('SIGINT', () => {})
-process.on('SIGTERM', () => tell({ type: 'stop' }))
-// Without a master nobody could stop this process: it must not outlive it.
-process.on('disconnect', () => process.exit(isStopping ? 0 : 1))
-process.on('uncaughtException', (error) => {
-  log?.fatal({ err: error }, 'Uncaught exception: this worker ends')
-  process.exit(1)
-})
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
+followMaster({ isStopping: () => isStopping, log: () => log, what: 'worker' })

@@ -1,34 +1,36 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { forbidListening } from '../apps/listen-watch.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { Arrivals } from '../handover/arrivals.ts'
 import { Departure } from '../handover/departure.ts'
-import { Bus } from '../ipc/bus.ts'
-import type { BusMessage, BusOrigin, BusPeer, LeaveOrder, MoveNote, WorkerStart } from '../ipc/messages.ts'
-import { lazyRegistry } from '../metrics/lazy-registry.ts'
+import type { BusMessage, BusOrigin, BusPeer, LeaveOrder, MoveNote, ProcessStart } from '../ipc/messages.ts'
+import type { Post } from '../ipc/post.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
-import { Connections } from '../net/connections.ts'
+import { inTime } from '../modules/in-time.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
-import { counter } from '../shared/counter.ts'
-import { FdAllocator } from '../shared/fd-allocator.ts'
-import { Registry } from '../shared/registry.ts'
-import { Store } from '../shared/store.ts'
-import { createTables } from '../shared/tables.ts'
-import { VERSION } from '../version.ts'
-import { setCurrentDaemon } from './current-daemon.ts'
+import { Finishing } from '../tasks/finishing.ts'
+import type { TaskClasses } from '../tasks/load-task-classes.ts'
 import type { LoadedPort } from './loaded-port.ts'
+import { Member } from './member.ts'
 import { Reactor } from './reactor.ts'
-import { WorkerDaemon } from './worker-daemon.ts'
+import type { WorkerDaemon } from './worker-daemon.ts'
 
 const ARRIVAL_LOOK_MS = 5
 
 export interface WorkerParts {
-  readonly start: WorkerStart
+  readonly start: ProcessStart
   readonly loaded: readonly LoadedPort[]
+  /** Where the config has tasks. */
+  readonly classes?: TaskClasses | undefined
   readonly log: Logger
   readonly onAccepted: (port: string, connections: number) => void
   /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
   readonly onRested?: (port: string) => void
+  /** Others can reach it: `onStart` has not run yet. */
+  readonly onJoined?: () => void
+  /** Used in place of the bus, where all roles play in one process. */
+  readonly post?: Post
   /** A handler has called `daemon.reload()`. */
   readonly onReload: () => Promise<void>
   /** A handler has called `daemon.stop()`. */
@@ -39,75 +41,71 @@ export interface WorkerParts {
   readonly onLeft?: () => void
 }
 
-/** One worker: composes what handlers receive. The same in a process of its own and inside a caller's (`createDaemon`). */
+/** One worker: the ports, and what they share with all other processes. The same in a process of its own and inside a caller's (`createDaemon`). */
 export class Worker {
-  readonly daemon: WorkerDaemon
-  readonly #store: Store
-  readonly #bus: Bus
+  readonly #member: Member
   readonly #reactor: Reactor
   readonly #metrics: WorkerMetrics
-  readonly #hasBus: boolean
-  readonly #connections: Connections
   readonly #arrivals: Arrivals
   readonly #departure: Departure
+  readonly #finishing: Finishing | undefined
+  readonly #onJoined: (() => void) | undefined
+  readonly #handlers: readonly object[]
+  #letListen: () => void = () => {}
 
   constructor(parts: WorkerParts) {
-    const { config, slot, owner, store: dir, bus } = parts.start
-    this.#hasBus = bus !== undefined
-    this.#store = Store.open({ dir })
-    const store = this.#store
-    const registry = new Registry(store)
-    const fds = new FdAllocator(store)
-    const connections = new Connections({ registry, nextFd: () => fds.next(), owner, slot })
-    const tables = createTables(store, config.tables, { dataDir: config.dataDir })
-    const userMetrics = lazyRegistry()
-    this.#bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message, origin) => this.#receive(message, origin) })
-    this.daemon = new WorkerDaemon({
-      name: config.name,
-      version: VERSION,
-      slot,
-      log: parts.log,
-      connections,
-      registry,
-      bus: this.#bus,
-      tables,
+    const { config, owner } = parts.start
+    const { log } = parts
+    this.#onJoined = parts.onJoined
+    this.#handlers = parts.loaded.map(({ handler }) => handler)
+    this.#member = new Member({
+      start: parts.start,
+      log,
+      ...(parts.post !== undefined && { post: parts.post }),
       ports: () => this.#reactor.ports,
-      metrics: () => userMetrics.registry,
-      counter: (name) => counter(store, name),
-      tableStats: () =>
-        Object.fromEntries(Object.keys(config.tables).map((name) => [name, { rows: rowsOf(tables[name]), size: config.tables[name]?.size ?? 0 }])),
       sendTo: (port, to, data) => this.#reactor.sendTo(port, to, data),
-      reload: parts.onReload,
-      stop: parts.onStop,
+      onHandover: (message, origin) => this.#receive(message, origin),
+      onReload: parts.onReload,
+      onStop: parts.onStop,
     })
-    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon: this.daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
-    this.#connections = connections
+    const { daemon, bus, connections, registry, userMetrics, post, work } = this.#member
+    if (config.tasks !== undefined && parts.classes !== undefined) {
+      work.know(parts.classes)
+      this.#finishing = new Finishing({ config: config.tasks, classes: parts.classes, post, daemon, log })
+    }
+    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
     this.#arrivals = new Arrivals({
-      bus: this.#bus,
-      log: parts.log,
+      bus,
+      log,
       listener: (port) => this.#reactor.listener(port),
-      replay: (connection, message) => this.daemon.replay(connection, message),
+      replay: (connection, message) => daemon.replay(connection, message),
     })
     this.#departure = new Departure({
       ports: this.#reactor,
-      bus: this.#bus,
+      bus,
       owner,
-      log: parts.log,
+      log,
       give: (move, handle) => parts.onMove?.(move, handle),
-      onMoved: (fd, heir) => {
-        if (fd > 0) registry.move(fd, heir)
+      onLost: (fd) => {
+        if (registry.ownerOf(fd) === owner) registry.remove(fd)
       },
       onLeft: () => parts.onLeft?.(),
     })
     this.#metrics = new WorkerMetrics({ ports: () => this.#reactor.report(), custom: () => userMetrics.custom() })
   }
 
+  get daemon(): WorkerDaemon {
+    return this.#member.daemon
+  }
+
   /** Everything but the ports: `onStart` of every handler has run. @throws what it throws */
   async start(): Promise<void> {
-    setCurrentDaemon(this.daemon)
-    if (this.#hasBus) await this.#bus.start()
+    await this.#member.start()
+    this.#onJoined?.()
+    this.#letListen = forbidListening(this.#handlers, this.daemon.log)
     this.#metrics.start()
     await this.#reactor.start()
+    this.#finishing?.start()
   }
 
   open(port: string, handle: StreamHandle | DatagramHandle | undefined, address: string): Promise<void> {
@@ -123,10 +121,10 @@ export class Worker {
   }
 
   setPeers(peers: readonly BusPeer[]): void {
-    this.#bus.setPeers(peers)
+    this.#member.setPeers(peers)
     this.#arrivals.setPeers(peers)
     this.#departure.setPeers(peers)
-    if (peers.every(({ heirs }) => heirs.length === 0)) this.#connections.settle()
+    if (peers.every(({ heirs }) => heirs.length === 0)) this.#member.connections.settle()
   }
 
   /** Another worker's connection is to go on here. */
@@ -147,7 +145,7 @@ export class Worker {
 
   /** Resolves when nothing is left here: every connection has ended or goes on elsewhere. */
   async whenGone(): Promise<void> {
-    await this.#reactor.whenIdle()
+    await Promise.all([this.#reactor.whenIdle(), this.#finishing?.leave()])
     while (this.#departure.isUnderWay) await sleep(ARRIVAL_LOOK_MS)
   }
 
@@ -157,7 +155,7 @@ export class Worker {
     else if (message.kind === 'refused') {
       this.#departure.receive(message)
       this.#arrivals.receive(message, origin.owner)
-    } else this.daemon.receive(message, origin)
+    }
   }
 
   /** Another text whenever a port has counted something. */
@@ -170,16 +168,11 @@ export class Worker {
   }
 
   async stop(maxWaitSeconds: number): Promise<void> {
-    await this.#reactor.stop(maxWaitSeconds * 1000)
+    const ms = maxWaitSeconds * 1000
+    await Promise.all([this.#reactor.stop(ms), inTime(ms, this.#finishing?.leave() ?? Promise.resolve())])
+    this.#letListen()
     this.#departure.stop()
     this.#metrics.stop()
-    this.#bus.stop()
-    await this.daemon.release()
-    setCurrentDaemon(undefined)
-    this.#store.close()
+    await this.#member.stop()
   }
-}
-
-function rowsOf(table: unknown): number {
-  return (table as { count?: number } | undefined)?.count ?? 0
 }

@@ -37,10 +37,13 @@ describe('polyport check', () => {
     assert.equal((await run(t, ['check'], { cwd: dir })).code, 0)
   })
 
-  test('a handler module that waits for ever is no success', async (t) => {
+  test('a handler module that waits for ever is a mistake, found as soon as nothing can end it', async (t) => {
     const dir = project(t, GOOD, `await new Promise(() => {})\n${ECHO}`)
 
-    assert.equal((await run(t, ['check'], { cwd: dir })).code, 1)
+    const { code, stderr } = await run(t, ['check'], { cwd: dir })
+
+    assert.equal(code, 2)
+    assert.match(stderr, /echo\.mjs: ports\[0\]\.handler: .*: nothing has come of it within 29 s/)
   })
 
   test('every mistake of the config is a line with its place, and exit code 2', async (t) => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { SECONDS_BUCKETS } from '../../src/metrics/histogram.ts'
 import { MetricsBook } from '../../src/metrics/metrics-book.ts'
+import { TaskStats } from '../../src/tasks/task-stats.ts'
 import { FACTS, fakeReport, PORTS } from './fixtures.ts'
 import { parseMetrics } from './text-format.ts'
 
@@ -11,6 +12,10 @@ const docs = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'ut
 test('docs/metrics.md lists every metric of the page with its type and labels, and no other', async () => {
   const book = new MetricsBook(PORTS)
   book.record(0, fakeReport(100, 1))
+  book.record('task 0', { ...fakeReport(101, 0), ports: [] })
+  const tasks = new TaskStats()
+  tasks.of('Resize')
+  book.record('queue', { ...fakeReport(102, 0), ports: [], duty: { metrics: tasks.metrics(new Map(), 0), status: undefined } })
   const exported = new Map<string, string>()
   for (const [name, { type, samples }] of parseMetrics(await book.render(FACTS))) {
     const labels = new Set([...samples.keys()].flatMap((series) => [...series.matchAll(/[{,]([a-z_]+)=/g)].map((match) => String(match[1]))))

@@ -178,6 +178,25 @@ const MISTAKES: readonly Mistake[] = [
       'nothing calls onclose, did you mean onClose?',
     ],
   },
+  {
+    name: 'a misspelt callback of a reload',
+    source: GOOD.replace('onReceive() {}', 'onReceive() {} onHandOver() {}'),
+    expected: 'nothing calls onHandOver, did you mean onHandover?',
+  },
+  {
+    name: 'a callback of a reload that is no method',
+    source: GOOD.replace('onReceive() {}', 'onReceive() {} onHandover = true'),
+    expected: 'onHandover is a boolean, expected a method',
+  },
+  {
+    name: 'callbacks of another protocol beside the required one',
+    source: GOOD.replace('onReceive() {}', 'onReceive() {} onOpen() {} onMessage() {} onUpgrade() {}'),
+    expected: [
+      'nothing calls onOpen of a TcpHandler, did you mean onConnect?',
+      'nothing calls onMessage of a TcpHandler',
+      'nothing calls onUpgrade of a TcpHandler',
+    ],
+  },
   { name: 'a callback that is no method', source: GOOD.replace('onReceive() {}', 'onReceive = 3'), expected: 'onReceive is a number, expected a method' },
   {
     name: 'a constructor that throws',

@@ -1,0 +1,130 @@
+import { accessSync, constants, createReadStream, existsSync, type ReadStream, realpathSync, type Stats, statSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join, sep } from 'node:path'
+import sirv from 'sirv'
+import type { RequestStep } from '../net/http-requests.ts'
+import { byteRange } from './byte-range.ts'
+
+/**
+ * The files of a folder, by GET and HEAD; everything else is the handler's. sirv finds a file and sends it whole; what it
+ * lacks is done here: ranges, conditions, and ends of streams.
+ */
+export function staticStep(folder: string): RequestStep {
+  // Looked for at each request: files come and go without a reload.
+  const serve = sirv(folder, { dev: true, setHeaders: (response, path, stats) => beforeSending(folder, response, path, stats) })
+
+  return (request, response, next) => {
+    if ((request.method !== 'GET' && request.method !== 'HEAD') || !isServed(request.url ?? '')) return next()
+    try {
+      serve(request, response, next)
+    } catch (error) {
+      if (error === NOT_SERVED) next()
+      else if (error !== ANSWERED) throw error
+    }
+  }
+}
+
+// Thrown through sirv, which has no other way to be stopped.
+const NOT_SERVED = new Error('Not served')
+const ANSWERED = new Error('Answered')
+
+/** A name that begins with a dot is nobody's business, nor is the folder above; RFC 8615 makes one exception. */
+function isServed(url: string): boolean {
+  const path = decoded(/^[^?#]*/.exec(url)?.[0] ?? '')
+  if (path === undefined || path.includes('\0') || path.includes('\\')) return false
+  const parts = path.split('/').slice(1)
+  return parts.every((part, i) => !part.startsWith('.') || (i === 0 && part === '.well-known'))
+}
+
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** sirv has found a file. */
+function beforeSending(folder: string, response: ServerResponse, path: string, stats: Stats): void {
+  const file = fileOf(folder, path, stats)
+  if (file === undefined) throw NOT_SERVED
+  const request = response.req
+  const tag = `W/"${stats.size}-${stats.mtime.getTime()}"`
+  response.setHeader('ETag', tag)
+  // To be kept, and to be asked for anew each time: most often that is answered with 304.
+  response.setHeader('Cache-Control', 'no-cache')
+  response.setHeader('Accept-Ranges', 'bytes')
+  if (isUnchanged(request, tag, stats)) {
+    response.writeHead(304).end()
+    throw ANSWERED
+  }
+  const { range } = request.headers
+  // sirv takes `bytes=-5` for the first bytes, and `bytes=0-0` for all of them: it is not to see the header.
+  delete request.headers.range
+  const wanted = range === undefined || request.method === 'HEAD' || !isSameAsBefore(request, stats) ? undefined : byteRange(range, stats.size)
+  if (wanted === null) {
+    response.writeHead(416, { 'Content-Range': `bytes */${stats.size}` }).end()
+    throw ANSWERED
+  }
+  if (wanted !== undefined) headOfRange(response, wanted, stats.size)
+  response.once('pipe', (source) => send(response, file, source as ReadStream, wanted))
+}
+
+/** The file that sirv has found, when it is one, and is in the folder also if links are followed. */
+function fileOf(folder: string, path: string, { dev, ino }: Stats): string | undefined {
+  const name = path.endsWith('/') ? path.slice(0, -1) : path
+  for (const candidate of [name, `${name}/index`, `${name}.html`, `${name}/index.html`, `${name}.htm`, `${name}/index.htm`]) {
+    const file = join(folder, candidate)
+    if (!existsSync(file)) continue
+    const stats = statSync(file)
+    if (stats.dev !== dev || stats.ino !== ino) continue
+    const real = realpathSync(file)
+    return stats.isFile() && real.startsWith(realpathSync(folder) + sep) && isReadable(real) ? real : undefined
+  }
+  return undefined
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isUnchanged({ headers }: IncomingMessage, tag: string, stats: Stats): boolean {
+  const tags = headers['if-none-match']
+  if (tags !== undefined) return tags.trim() === '*' || tags.split(',').some((one) => one.trim() === tag || `W/${one.trim()}` === tag)
+  const since = Date.parse(headers['if-modified-since'] ?? '')
+  return Math.floor(stats.mtimeMs / 1000) * 1000 <= since
+}
+
+/** Whether a client that has a part may get another part (RFC 9110, section 13.1.5). Our entity tags are weak, so only the date counts. */
+function isSameAsBefore({ headers }: IncomingMessage, stats: Stats): boolean {
+  const before = headers['if-range']
+  return before === undefined || before === stats.mtime.toUTCString()
+}
+
+/** sirv writes the head of a whole file. */
+function headOfRange(response: ServerResponse, { start, end }: { start: number; end: number }, size: number): void {
+  const { writeHead } = response
+  response.writeHead = ((_status: number, headers: Record<string, string | number>) => {
+    response.writeHead = writeHead
+    return response.writeHead(206, { ...headers, 'Content-Range': `bytes ${start}-${end}/${size}`, 'Content-Length': end - start + 1 })
+  }) as ServerResponse['writeHead']
+}
+
+/** sirv pipes the whole file, and leaves it open when the client goes, or ends the process when it cannot be read. */
+function send(response: ServerResponse, file: string, whole: ReadStream, range: { start: number; end: number } | undefined): void {
+  const isWhole = range === undefined && response.req.method !== 'HEAD'
+  if (!isWhole) {
+    whole.unpipe(response)
+    whole.on('error', () => {}).destroy()
+    if (range === undefined) return void response.end()
+  }
+  const source = isWhole ? whole : createReadStream(file, range)
+  source.on('error', () => response.destroy())
+  response.once('close', () => source.destroy())
+  if (!isWhole) source.pipe(response)
+}

@@ -1,0 +1,164 @@
+import { deserialize, serialize } from 'node:v8'
+import type { Logger } from '../contracts/logger.ts'
+import { RequestTimeoutError, UnreachableError } from '../errors.ts'
+import type { Place, PostKind, Role } from './messages.ts'
+import type { Member, Post } from './post.ts'
+
+const REQUEST_TIMEOUT_MS = 30_000
+
+/** What carries the bytes of the post. */
+export interface Carrier {
+  /** @returns false when there is no such process (any more) */
+  carry(owner: number, letter: { kind: PostKind; topic: string; id: number; body: Uint8Array }): boolean
+  backlog(owner: number): number
+}
+
+interface Question {
+  readonly to: number
+  readonly topic: string
+  readonly resolve: (answer: unknown) => void
+  readonly reject: (error: Error) => void
+  readonly timer: NodeJS.Timeout
+}
+
+/** The post of one process, whatever carries it. */
+export class Mailroom implements Post {
+  readonly self: Member
+  readonly #carrier: Carrier
+  readonly #log: Logger
+  readonly #listeners = new Map<string, (body: unknown, from: Member) => void>()
+  readonly #answerers = new Map<string, (body: unknown, from: Member) => unknown>()
+  readonly #onMembers: (() => void)[] = []
+  readonly #questions = new Map<number, Question>()
+  #members: readonly Member[]
+  #lastId = 0
+
+  constructor(parts: { self: Member; carrier: Carrier; log: Logger }) {
+    this.self = parts.self
+    this.#carrier = parts.carrier
+    this.#log = parts.log
+    this.#members = [parts.self]
+  }
+
+  members(role?: Role): readonly Member[] {
+    return role === undefined ? this.#members : this.#members.filter((member) => member.role === role)
+  }
+
+  at({ role, index, name }: Place): Member | undefined {
+    return this.#members.findLast((member) => member.role === role && member.index === index && member.name === name && !member.isLeaving)
+  }
+
+  onMembers(listener: () => void): void {
+    this.#onMembers.push(listener)
+  }
+
+  send({ owner }: { readonly owner: number }, topic: string, body: unknown): boolean {
+    return this.#carrier.carry(owner, { kind: 'post', topic, id: 0, body: serialize(body) })
+  }
+
+  on(topic: string, listener: (body: unknown, from: Member) => void): void {
+    if (this.#listeners.has(topic)) throw new RangeError(`There is a listener for "${topic}" already`)
+    this.#listeners.set(topic, listener)
+  }
+
+  async request({ owner }: { readonly owner: number }, topic: string, body: unknown, options: { timeoutMs?: number } = {}): Promise<unknown> {
+    const { timeoutMs = REQUEST_TIMEOUT_MS } = options
+    const bytes = serialize(body)
+    const id = ++this.#lastId
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#fail(id, new RequestTimeoutError(`There was no answer to "${topic}" within ${timeoutMs} ms`)), timeoutMs)
+      this.#questions.set(id, { to: owner, topic, resolve, reject, timer })
+      if (!this.#carrier.carry(owner, { kind: 'ask', topic, id, body: bytes }))
+        this.#fail(id, new UnreachableError(`Cannot ask "${topic}": that process is not there`))
+    })
+  }
+
+  answer(topic: string, answerer: (body: unknown, from: Member) => unknown): void {
+    if (this.#answerers.has(topic)) throw new RangeError(`There is an answer to "${topic}" already`)
+    this.#answerers.set(topic, answerer)
+  }
+
+  backlog({ owner }: { readonly owner: number }): number {
+    return this.#carrier.backlog(owner)
+  }
+
+  setMembers(members: readonly Member[]): void {
+    this.#members = members
+    for (const [id, { to, topic }] of this.#questions) {
+      if (!members.some(({ owner }) => owner === to)) this.#fail(id, new UnreachableError(`There is no answer to "${topic}": that process has ended`))
+    }
+    for (const listener of this.#onMembers) this.#guard('members', listener)
+  }
+
+  /** A letter has come. */
+  receive(kind: PostKind, letter: { topic: string; id: number; body: Uint8Array; from: number }): void {
+    const { topic, id } = letter
+    const from = this.#members.find(({ owner }) => owner === letter.from) ?? { role: 'worker', index: -1, owner: letter.from, isLeaving: true }
+    const body: unknown = deserialize(letter.body)
+    if (kind === 'post') this.#guard(topic, () => this.#listeners.get(topic)?.(body, from))
+    else if (kind === 'ask') void this.#answer(topic, id, body, from)
+    else if (kind === 'answer') this.#take(id)?.resolve(body)
+    else this.#fail(id, thrownThere(body))
+  }
+
+  /** Nothing is waited for any more. */
+  close(): void {
+    for (const [id, { topic }] of this.#questions) this.#fail(id, new UnreachableError(`There is no answer to "${topic}": this process stops`))
+  }
+
+  async #answer(topic: string, id: number, body: unknown, from: Member): Promise<void> {
+    try {
+      const answerer = this.#answerers.get(topic)
+      if (answerer === undefined) throw new UnreachableError(`That process has no answer to "${topic}"`)
+      this.#carrier.carry(from.owner, { kind: 'answer', topic, id, body: serialize(await answerer(body, from)) })
+    } catch (error) {
+      this.#carrier.carry(from.owner, { kind: 'unanswered', topic, id, body: serialize(plain(error)) })
+    }
+  }
+
+  #take(id: number): Question | undefined {
+    const question = this.#questions.get(id)
+    this.#questions.delete(id)
+    clearTimeout(question?.timer)
+    return question
+  }
+
+  #fail(id: number, error: Error): void {
+    this.#take(id)?.reject(error)
+  }
+
+  #guard(topic: string, listener: () => unknown): void {
+    try {
+      const result = listener()
+      if (result instanceof Promise) result.catch((error: unknown) => this.#failed(error, topic))
+    } catch (error) {
+      this.#failed(error, topic)
+    }
+  }
+
+  #failed(error: unknown, topic: string): void {
+    this.#log.error({ err: error, topic }, 'A message of another process could not be handled')
+  }
+}
+
+interface PlainError {
+  readonly name: string
+  readonly message: string
+  readonly stack: string | undefined
+  readonly code: string | undefined
+}
+
+function plain(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined, code: undefined }
+  const { code } = error as NodeJS.ErrnoException
+  return { name: error.name, message: error.message, stack: error.stack, code: typeof code === 'string' ? code : undefined }
+}
+
+/** An error of another process, as close to what it was as can be. */
+function thrownThere(body: unknown): Error {
+  const { name, message, stack, code } = body as PlainError
+  const error = new Error(message)
+  error.name = name
+  if (stack !== undefined) error.stack = stack
+  return code === undefined ? error : Object.assign(error, { code })
+}

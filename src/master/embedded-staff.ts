@@ -1,0 +1,62 @@
+import type { Config } from '../config/schema.ts'
+import type { Daemon } from '../contracts/daemon.ts'
+import { ConfigError } from '../errors.ts'
+import type { Duty } from '../ipc/duty.ts'
+import type { LocalPost } from '../ipc/local-post.ts'
+import { placeText } from '../ipc/place.ts'
+import { DUTIES } from '../worker/duties.ts'
+import type { WorkerView } from './overview.ts'
+import { staffPlaces } from './staff-places.ts'
+
+// The worker is 1.
+const FIRST_OWNER = 2
+
+/** What `createDaemon` has besides its worker: every duty of the config, in the caller's process. */
+export class EmbeddedStaff {
+  readonly #duties: { readonly name: string; readonly index: number; readonly duty: Duty }[] = []
+  readonly #startedAt = Date.now()
+
+  /** @throws ConfigError */
+  static async load(parts: { config: Config; daemon: Daemon; post: LocalPost }): Promise<EmbeddedStaff> {
+    const { config, daemon, post } = parts
+    const staff = new EmbeddedStaff()
+    for (const [number, place] of staffPlaces(config).entries()) {
+      const create = DUTIES[place.role]
+      if (create === undefined) throw new RangeError(`There is no duty for role "${place.role}"`)
+      const log = daemon.log.child({ role: placeText(place) })
+      const duty = await create({ config, place, daemon, post: post.join(place, FIRST_OWNER + number), log, kill: () => {} })
+      staff.#duties.push({ name: placeText(place), index: place.index, duty })
+      const problems = await duty.load()
+      if (problems.length > 0) throw new ConfigError(problems)
+    }
+    return staff
+  }
+
+  async start(): Promise<void> {
+    for (const { duty } of this.#duties) await duty.start()
+  }
+
+  /** What holds the tasks ends last, also after the worker. */
+  async stop(maxWaitSeconds: number, worker: Promise<void> | undefined): Promise<void> {
+    const isQueue = ({ name }: { name: string }): boolean => name === 'queue'
+    await Promise.all([worker, ...this.#duties.filter((one) => !isQueue(one)).map(({ duty }) => duty.stop(maxWaitSeconds))])
+    await Promise.all(this.#duties.filter(isQueue).map(({ duty }) => duty.stop(maxWaitSeconds)))
+  }
+
+  get views(): WorkerView[] {
+    return this.#duties.map(({ name, index, duty }) => ({
+      index,
+      name,
+      pid: process.pid,
+      state: 'ready',
+      startedAt: this.#startedAt,
+      restarts: 0,
+      status: duty.report().status,
+    }))
+  }
+
+  /** What all of them have counted. */
+  get report(): { metrics: ReturnType<Duty['report']>['metrics']; status: unknown } {
+    return { metrics: this.#duties.flatMap(({ duty }) => duty.report().metrics), status: undefined }
+  }
+}

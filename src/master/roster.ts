@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ToMaster, ToWorker } from '../ipc/messages.ts'
+import type { WorkerChild } from './worker-child.ts'
+
+// A process that is busy for this long is not waited for: what is sent to connections on their way from it may then be late.
+const PEERS_WAIT_MS = 2000
+// A scrape answers without a process that is stuck.
+const REPORT_WAIT_MS = 500
+
+/** All processes of the daemon: numbers them, tells each of all others, and has them report. */
+export class Roster {
+  readonly #groups: (() => readonly WorkerChild[])[] = []
+  readonly #asked = new Map<number, () => void>()
+  #lastOwner = 0
+  #lastId = 0
+
+  nextOwner(): number {
+    return ++this.#lastOwner
+  }
+
+  /** These are processes of the daemon, too. */
+  include(group: () => readonly WorkerChild[]): void {
+    this.#groups.push(group)
+  }
+
+  get children(): WorkerChild[] {
+    return this.#groups.flatMap((group) => group())
+  }
+
+  /** Tells every process of all others. Resolves when workers have heard it, or all: a task may hold its process up for long. */
+  async tellPeers(whom: 'workers' | 'all' = 'workers'): Promise<void> {
+    const children = this.children.filter((child) => child.isOnBus)
+    const peers = children.map((child) => child.peer)
+    const heard = children.map((child) => ({ child, done: this.#ask(child, PEERS_WAIT_MS, (id) => ({ type: 'peers', id, peers })) }))
+    await Promise.all(heard.map(({ child, done }) => (whom === 'all' || child.place.role === 'worker' ? done : undefined)))
+  }
+
+  /** Has processes report. Resolves with the number of those that did not in time. */
+  async refresh(children: readonly WorkerChild[]): Promise<number> {
+    const answers = await Promise.all(
+      children.map((child) => (child.state === 'starting' ? false : this.#ask(child, REPORT_WAIT_MS, (id) => ({ type: 'report', id })))),
+    )
+    return answers.filter((isThere) => !isThere).length
+  }
+
+  /** What a process says, before anybody else hears it. */
+  hear(message: ToMaster): void {
+    if (message.type === 'joined') void this.tellPeers()
+    else if (message.type === 'peered') this.#asked.get(message.id)?.()
+    else if (message.type === 'report' && message.id !== undefined) this.#asked.get(message.id)?.()
+  }
+
+  async #ask(child: WorkerChild, ms: number, question: (id: number) => ToWorker): Promise<boolean> {
+    const id = ++this.#lastId
+    const answer = new Promise<boolean>((resolve) => this.#asked.set(id, () => resolve(true)))
+    if (!child.send(question(id))) this.#asked.delete(id)
+    const limit = new AbortController()
+    const isThere = await Promise.race([answer, child.ended.then(() => false), sleep(ms, false, { signal: limit.signal }).catch(() => false)])
+    limit.abort()
+    this.#asked.delete(id)
+    return isThere
+  }
+}

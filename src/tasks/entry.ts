@@ -1,0 +1,59 @@
+import type { Due } from './due-heap.ts'
+import type { Lane } from './lane.ts'
+import { KIND, STAGE, type Stage, type TaskRecord } from './task-record.ts'
+
+/** A task as the queue has it in memory. Its bytes are on disk, and here only while they are likely to be needed soon. */
+export class Entry implements Due {
+  readonly id: number
+  readonly producer: number
+  readonly deliveredAt: number
+  readonly backoffMs: number
+  readonly tries: number
+  /** Somebody waits for its output: it is on no disk, and the process of this number is to have its answer. */
+  readonly asker: number
+  readonly isListener: boolean
+  lane: Lane
+  due: number
+  heapIndex = -1
+  attempts: number
+  kills: number
+  stage: Stage
+  /** Undefined: only on disk. */
+  record: Buffer | undefined
+  numBytes: number
+  /** When it was given to a process, 0 while it is with none. */
+  givenAt = 0
+  /** When it is known to have begun there, at the latest. 0 before. */
+  startedAt = 0
+  /** What it was thought to take when it was given, in milliseconds. */
+  expectedMs = 0
+  /** It was in a process that died with several tasks: to be run alone, so that it is known which one does it. */
+  isSuspect = false
+  /** It has run for too long, and its process is being replaced. */
+  isOverdue = false
+
+  constructor(lane: Lane, { record, fields, asker }: { record: Buffer; fields: TaskRecord; asker: number }) {
+    this.id = fields.id
+    this.producer = fields.producer
+    this.deliveredAt = fields.deliveredAt
+    this.backoffMs = fields.backoffMs
+    this.tries = fields.tries
+    this.asker = fields.kind === KIND.run ? asker : 0
+    this.isListener = fields.kind === KIND.listener
+    this.lane = lane
+    this.due = fields.due
+    this.attempts = fields.attempts
+    this.kills = fields.kills
+    this.stage = fields.stage
+    this.record = record
+    this.numBytes = record.length
+  }
+
+  get isStored(): boolean {
+    return this.asker === 0
+  }
+
+  get isFinish(): boolean {
+    return this.stage === STAGE.finish
+  }
+}

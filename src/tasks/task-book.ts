@@ -1,0 +1,94 @@
+import type { TaskStore } from '../shared/task-store.ts'
+import type { Entry } from './entry.ts'
+import { writeState } from './task-record.ts'
+
+// What is kept in memory of tasks that are on disk, so that most need not be read back.
+const HOT_BYTES = 64 * 1024 * 1024
+const HOT_TASKS = 20_000
+// One that is due later than this is read back when its time has come.
+const HOT_MS = 1000
+
+/** Every task that is not done: the entry in memory, the bytes on disk. */
+export class TaskBook {
+  readonly entries = new Map<number, Entry>()
+  readonly #store: TaskStore
+  readonly #hot = new Set<Entry>()
+  readonly #asked = new Set<Entry>()
+  #hotBytes = 0
+
+  constructor(store: TaskStore) {
+    this.#store = store
+  }
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  /** One that is on disk already, or never is. */
+  add(entry: Entry): void {
+    this.entries.set(entry.id, entry)
+    if (!entry.isStored) this.#asked.add(entry)
+    if (entry.record !== undefined) this.#heat(entry, entry.record)
+  }
+
+  /** Writes what has changed of an entry: on disk with the next commit. */
+  write(entry: Entry): void {
+    const record = this.recordOf(entry)
+    if (record !== undefined && entry.isStored) this.#store.put(entry.id, record)
+  }
+
+  /** In place of the bytes that it had. */
+  replace(entry: Entry, record: Buffer): void {
+    this.#cool(entry)
+    entry.record = record
+    entry.numBytes = record.length
+    this.#heat(entry, record)
+  }
+
+  /** The bytes as they are to be passed on; undefined when they are not there any more. */
+  recordOf(entry: Entry): Buffer | undefined {
+    const record = entry.record ?? this.#store.task(entry.id)
+    if (record === undefined) return undefined
+    writeState(record, entry)
+    if (entry.record === undefined) {
+      entry.record = record
+      this.#heat(entry, record)
+    }
+    return record
+  }
+
+  /** It is on disk as it is here: its bytes may go from memory when they are not needed soon. */
+  mayCool(entry: Entry, now: number): void {
+    if (!entry.isStored || entry.givenAt > 0) return
+    if (entry.due > now + HOT_MS || this.#hotBytes > HOT_BYTES || this.#hot.size > HOT_TASKS) this.#cool(entry)
+  }
+
+  /** Those that a process waits for. */
+  askedBy(owner: number): Entry[] {
+    return Array.from(this.#asked).filter(({ asker }) => asker === owner)
+  }
+
+  /** It is not on disk. */
+  lose(entry: Entry): void {
+    this.#cool(entry)
+    this.#asked.delete(entry)
+    this.entries.delete(entry.id)
+  }
+
+  forget(entry: Entry): void {
+    this.#cool(entry)
+    this.#asked.delete(entry)
+    if (this.entries.delete(entry.id) && entry.isStored) this.#store.remove(entry.id)
+  }
+
+  #heat(entry: Entry, record: Buffer): void {
+    if (this.#hot.has(entry)) return
+    this.#hot.add(entry)
+    this.#hotBytes += record.length
+  }
+
+  #cool(entry: Entry): void {
+    if (this.#hot.delete(entry)) this.#hotBytes -= entry.numBytes
+    entry.record = undefined
+  }
+}

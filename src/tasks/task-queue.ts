@@ -1,0 +1,289 @@
+import type { Logger } from '../contracts/logger.ts'
+import type { TaskStore } from '../shared/task-store.ts'
+import { Alarm } from './alarm.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Entry } from './entry.ts'
+import { FailedTasks } from './failed-tasks.ts'
+import type { Hand } from './hand.ts'
+import { Intake } from './intake.ts'
+import { Outcomes } from './outcomes.ts'
+import { Producers } from './producers.ts'
+import { TaskBook } from './task-book.ts'
+import type { Answer, Hello, Refused, Skills, TaskResult } from './task-messages.ts'
+import { decodeRecord, STAGE, type Stage } from './task-record.ts'
+import { type ClassCounts, TaskStats } from './task-stats.ts'
+
+// How often it is looked whether something runs for too long or holds others up, while anything runs.
+const LOOK_MS = 20
+
+/** How the queue reaches the processes around it; `owner` is the number of one. */
+export interface QueueLinks {
+  give(owner: number, stage: Stage, records: readonly Buffer[]): void
+  recall(owner: number): void
+  accepted(owner: number, upTo: number): void
+  refused(owner: number, refused: Refused): void
+  answer(owner: number, answer: Answer): void
+  /** A process is stuck. @returns whether it can be replaced */
+  kill(owner: number): boolean
+}
+
+export interface TaskQueueParts {
+  readonly store: TaskStore
+  readonly links: QueueLinks
+  readonly log: Logger
+  readonly maxQueued: number
+  readonly maxFailed: number
+}
+
+/** All tasks of the daemon that are not done. One object in one process: nobody else writes the store. */
+export class TaskQueue {
+  readonly stats: TaskStats = new TaskStats()
+  readonly book: TaskBook
+  readonly failed: FailedTasks
+  readonly producers: Producers
+  readonly #parts: TaskQueueParts
+  readonly #outcomes: Outcomes
+  readonly #intake: Intake
+  readonly #handle: Dispatcher = new Dispatcher()
+  readonly #finish: Dispatcher
+  readonly #alarm: Alarm = new Alarm(() => this.pump())
+  #isGiving = false
+  #look: NodeJS.Timeout | undefined
+
+  constructor(parts: TaskQueueParts) {
+    const { store, log, links, maxQueued } = parts
+    const { stats } = this
+    this.#parts = parts
+    this.book = new TaskBook(store)
+    this.failed = new FailedTasks({ store, limit: parts.maxFailed })
+    this.producers = new Producers(store)
+    this.#finish = new Dispatcher((entry) => this.producers.ownerOf(entry.producer))
+    const enqueue = (entry: Entry): void => this.#enqueue(entry)
+    this.#outcomes = new Outcomes({ book: this.book, failed: this.failed, stats, log, again: enqueue, answer: (owner, answer) => links.answer(owner, answer) })
+    this.#intake = new Intake({
+      store,
+      book: this.book,
+      producers: this.producers,
+      stats,
+      log,
+      maxQueued,
+      lane: (className) => this.#handle.lane(className),
+      enqueue,
+      accepted: (owner, upTo) => links.accepted(owner, upTo),
+      refused: (owner, refused) => links.refused(owner, refused),
+    })
+  }
+
+  /** Reads what is on disk. Nothing is given to anybody before `start`. @returns the highest number of a task that is there */
+  load(): number {
+    let highest = 0
+    this.failed.load()
+    this.producers.load()
+    const now = Date.now()
+    for (const record of this.#parts.store.tasks()) {
+      const entry = this.#entry(record)
+      this.book.add(entry)
+      this.#enqueue(entry)
+      this.book.mayCool(entry, now)
+      highest = Math.max(highest, entry.id)
+    }
+    return this.failed.ids.reduce((max, id) => Math.max(max, id), highest)
+  }
+
+  start(): void {
+    this.#isGiving = true
+    this.pump()
+  }
+
+  async stop(): Promise<void> {
+    this.#isGiving = false
+    this.#alarm.set(undefined)
+    clearInterval(this.#look)
+    await this.#parts.store.close()
+  }
+
+  /** A process says what it is and can do. */
+  greet(owner: number, { producer, handle, finish }: Hello): void {
+    if (producer > 0) this.producers.greet(producer, owner)
+    if (handle !== undefined) this.#join(this.#handle, owner, handle)
+    if (finish !== undefined) this.#join(this.#finish, owner, finish)
+    this.pump()
+  }
+
+  /** A process takes nothing more. */
+  bid(owner: number): void {
+    for (const hand of this.#hands(owner)) hand.isLeaving = true
+  }
+
+  /** A process is gone: what it had goes back. */
+  lost(owner: number): void {
+    this.producers.lost(owner)
+    this.#outcomes.killed(this.#handle.lost(owner))
+    this.#outcomes.killed(this.#finish.lost(owner))
+    for (const entry of this.book.askedBy(owner)) this.#giveUp(entry)
+    this.pump()
+  }
+
+  deliver(owner: number, records: readonly Buffer[]): void {
+    void this.#intake.take(owner, records).then(() => this.pump())
+    this.pump()
+  }
+
+  /** What became of tasks in a stage. */
+  results(owner: number, stage: Stage, results: readonly TaskResult[]): void {
+    const hand = this.#of(stage).hands.get(owner)
+    for (const result of results) {
+      const entry = hand?.take(result.id)
+      // Its time was over, or nobody waits for it: it has been dealt with.
+      if (entry === undefined) continue
+      entry.lane.learn(result.ms)
+      if (stage === STAGE.handle) this.stats.of(entry.lane.className).handleSeconds.observeMs(result.ms)
+      entry.isSuspect = false
+      this.#outcomes.take(entry, result)
+    }
+    if (hand !== undefined) hand.movedAt = Date.now()
+    this.pump()
+  }
+
+  /** A process gives back what it has not begun. */
+  returned(owner: number, ids: readonly number[]): void {
+    for (const hand of this.#hands(owner)) {
+      for (const id of ids) {
+        const entry = hand.take(id)
+        if (entry !== undefined) this.#enqueue(entry)
+      }
+    }
+    this.pump()
+  }
+
+  /** Nobody waits for these any more. */
+  forget(ids: readonly number[]): void {
+    for (const id of ids) {
+      const entry = this.book.entries.get(id)
+      if (entry !== undefined && !entry.isStored) this.#giveUp(entry)
+    }
+  }
+
+  /** Puts one that has failed back among those that wait. */
+  retry(id: number): boolean {
+    const failed = this.failed.get(id)
+    if (failed === undefined) return false
+    this.failed.remove(id)
+    const entry = this.#entry(failed.record)
+    entry.attempts = 0
+    entry.kills = 0
+    entry.due = Date.now()
+    this.book.add(entry)
+    this.book.write(entry)
+    this.#enqueue(entry)
+    this.pump()
+    return true
+  }
+
+  /** Drops one that waits or has failed. One that runs is left alone. */
+  drop(id: number): boolean {
+    if (this.failed.remove(id)) return true
+    const entry = this.book.entries.get(id)
+    if (entry === undefined || !this.#of(entry.stage).withdraw(entry)) return false
+    this.book.forget(entry)
+    return true
+  }
+
+  /** Classes of which something waits and which no process has. */
+  missing(): string[] {
+    return [...new Set([...this.#handle.missing(), ...this.#finish.missing()])]
+  }
+
+  counts(): Map<string, ClassCounts> {
+    const counts = new Map<string, { waiting: number; running: number }>()
+    for (const dispatcher of [this.#handle, this.#finish]) {
+      for (const { className, numWaiting, running } of dispatcher.lanes) {
+        const count = counts.get(className) ?? { waiting: 0, running: 0 }
+        counts.set(className, { waiting: count.waiting + numWaiting, running: count.running + running })
+      }
+    }
+    return counts
+  }
+
+  /** Gives what can be given, and sees to it that this is done again in time. */
+  pump(): void {
+    if (!this.#isGiving) return
+    const now = Date.now()
+    for (const [hand, entries] of this.#handle.give(now)) this.#give(hand, STAGE.handle, entries, now)
+    for (const [hand, entries] of this.#finish.give(now)) this.#give(hand, STAGE.finish, entries, now)
+    const dues = [this.#handle.nextDue(now), this.#finish.nextDue(now)].filter((due) => due !== undefined)
+    this.#alarm.set(dues.length === 0 ? undefined : Math.min(...dues))
+    if (this.#look === undefined && this.#handle.isBusy) this.#look = setInterval(() => this.#lookAround(), LOOK_MS)
+  }
+
+  #give(hand: Hand, stage: Stage, entries: readonly Entry[], now: number): void {
+    const records: Buffer[] = []
+    for (const entry of entries) {
+      const record = this.book.recordOf(entry)
+      if (record === undefined) {
+        hand.take(entry.id)
+        this.book.lose(entry)
+        this.#parts.log.error({ task: entry.id, class: entry.lane.className }, 'A task is not on disk any more')
+        continue
+      }
+      if (stage === STAGE.handle) this.stats.of(entry.lane.className).queueSeconds.observeMs(Math.max(0, now - entry.due))
+      records.push(record)
+    }
+    if (records.length > 0) this.#parts.links.give(hand.owner, stage, records)
+  }
+
+  #lookAround(): void {
+    const { links, log } = this.#parts
+    const now = Date.now()
+    if (!this.#handle.isBusy) {
+      clearInterval(this.#look)
+      this.#look = undefined
+      return
+    }
+    for (const hand of this.#handle.stuck(now)) {
+      hand.movedAt = now
+      links.recall(hand.owner)
+    }
+    for (const { hand, entry } of this.#handle.overdue(now)) {
+      const { className, timeoutMs } = entry.lane
+      log.warn({ task: entry.id, class: className }, `Task has run for more than ${timeoutMs} ms: its task worker is replaced`)
+      entry.isOverdue = true
+      if (links.kill(hand.owner)) hand.isLeaving = true
+      else if (hand.take(entry.id) !== undefined) this.#outcomes.killed([entry])
+    }
+  }
+
+  #entry(record: Buffer): Entry {
+    const fields = decodeRecord(record)
+    this.stats.of(fields.className)
+    return new Entry(this.#of(fields.stage).lane(fields.className), { record, fields, asker: 0 })
+  }
+
+  #enqueue(entry: Entry): void {
+    const dispatcher = this.#of(entry.stage)
+    entry.lane = dispatcher.lane(entry.lane.className)
+    dispatcher.add(entry)
+  }
+
+  #join(dispatcher: Dispatcher, owner: number, { concurrency, classes, has }: Skills): void {
+    this.#outcomes.killed(dispatcher.lost(owner))
+    const hand = dispatcher.join({ owner, concurrency, classes })
+    for (const id of has) {
+      const entry = this.book.entries.get(id)
+      if (entry !== undefined && dispatcher.withdraw(entry)) hand.give(entry, Date.now())
+    }
+  }
+
+  #giveUp(entry: Entry): void {
+    // One that runs goes on; nobody looks for its result.
+    if (this.#of(entry.stage).withdraw(entry)) this.book.forget(entry)
+  }
+
+  #of(stage: Stage): Dispatcher {
+    return stage === STAGE.handle ? this.#handle : this.#finish
+  }
+
+  #hands(owner: number): Hand[] {
+    return [this.#handle, this.#finish].flatMap((dispatcher) => dispatcher.hands.get(owner) ?? [])
+  }
+}

@@ -1,0 +1,47 @@
+import type { Logger } from '../contracts/logger.ts'
+import { formatProblem, type Problem } from '../errors.ts'
+import type { ToMaster } from '../ipc/messages.ts'
+import type { StreamHandle } from '../net/node-internals.ts'
+
+/** The line of a child process to its master. */
+
+export function tell(message: ToMaster, handle?: StreamHandle): void {
+  // The master may be gone: then 'disconnect' ends this process.
+  process.send?.(message, handle as never, undefined, () => {})
+}
+
+export function fail(problems: readonly Problem[]): void {
+  tell({ type: 'failed', problems, message: problems.map(formatProblem).join('\n') })
+}
+
+export async function writeHeap(file: string): Promise<void> {
+  try {
+    const { writeHeapSnapshot } = await import('node:v8')
+    writeHeapSnapshot(file)
+    tell({ type: 'heap' })
+  } catch (error) {
+    tell({ type: 'heap', error: messageOf(error) })
+  }
+}
+
+/** The last word; then this process ends, whatever users' code has left open. */
+export function sayStopped(): void {
+  process.send?.({ type: 'stopped' } satisfies ToMaster, undefined, undefined, () => process.exit(0))
+}
+
+/** What ends a child process from outside, or by a mistake in it. */
+export function followMaster(parts: { isStopping: () => boolean; log: () => Logger | undefined; what: string }): void {
+  // The terminal sends Ctrl-C to the whole group: the master decides.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => tell({ type: 'stop' }))
+  // Without a master nobody could stop this process: it must not outlive it.
+  process.on('disconnect', () => process.exit(parts.isStopping() ? 0 : 1))
+  process.on('uncaughtException', (error) => {
+    parts.log()?.fatal({ err: error }, `Uncaught exception: this ${parts.what} ends`)
+    process.exit(1)
+  })
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,8 @@
+import type { Duty, DutyParts } from '../ipc/duty.ts'
+import type { Role } from '../ipc/messages.ts'
+
+/** What each kind of process that is no worker does. Loaded only in a process of that kind. */
+export const DUTIES: Readonly<Partial<Record<Role, (parts: DutyParts) => Promise<Duty>>>> = {
+  queue: async (parts) => new (await import('../tasks/queue-duty.ts')).QueueDuty(parts),
+  task: async (parts) => new (await import('../tasks/task-duty.ts')).TaskDuty(parts),
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Logger } from '../../src/contracts/logger.ts'
+import { LocalPost } from '../../src/ipc/local-post.ts'
+import { Mailroom } from '../../src/ipc/mailroom.ts'
+import { createLog } from '../../src/log/log.ts'
+
+const log: Logger = createLog({ level: 'silent', format: 'json', name: 'post', role: 'test' })
+
+function two() {
+  const post = new LocalPost(log)
+  return { worker: post.join({ role: 'worker', index: 0 }, 1), timer: post.join({ role: 'timer', index: 0 }, 2), close: () => post.close() }
+}
+
+describe('Post', () => {
+  test('send() brings a clone, in order, and says who sent it', async () => {
+    const { worker, timer } = two()
+    const body = { at: new Date(0), bytes: Buffer.from('abc'), big: 1n, map: new Map([['a', 1]]) }
+    const { promise, resolve } = Promise.withResolvers<unknown[]>()
+    const got: unknown[] = []
+    worker.on('topic', (received, from) => {
+      got.push(received, from.role)
+      if (got.length === 4) resolve(got)
+    })
+
+    assert.equal(timer.send({ owner: 1 }, 'topic', body), true)
+    assert.equal(timer.send({ owner: 1 }, 'topic', 'second'), true)
+
+    assert.deepEqual(await promise, [body, 'timer', 'second', 'timer'])
+  })
+
+  test('send() answers false where nobody is, and throws for what cannot be cloned', () => {
+    const { timer } = two()
+
+    assert.equal(timer.send({ owner: 9 }, 'topic', 1), false)
+    assert.throws(() => timer.send({ owner: 1 }, 'topic', () => 1), { message: /could not be cloned/ })
+  })
+
+  test('request() resolves with the answer, and rejects with what was thrown there', async () => {
+    const { worker, timer } = two()
+    worker.answer('double', (body) => 2 * Number(body))
+    worker.answer('fail', () => {
+      throw Object.assign(new RangeError('too far'), { code: 'FAR' })
+    })
+
+    assert.equal(await timer.request({ owner: 1 }, 'double', 21), 42)
+    await assert.rejects(timer.request({ owner: 1 }, 'fail', 0), { name: 'RangeError', message: 'too far', code: 'FAR' })
+    await assert.rejects(timer.request({ owner: 1 }, 'nothing', 0), { name: 'UnreachableError' })
+  })
+
+  test('request() rejects when the answer is late, cannot be cloned, or nobody is there', async () => {
+    const { worker, timer } = two()
+    worker.answer('never', () => new Promise(() => {}))
+    worker.answer('function', () => () => 1)
+
+    await assert.rejects(timer.request({ owner: 1 }, 'never', 0, { timeoutMs: 10 }), { code: 'POLYPORT_REQUEST_TIMEOUT' })
+    await assert.rejects(timer.request({ owner: 1 }, 'function', 0), { message: /could not be cloned/ })
+    await assert.rejects(timer.request({ owner: 9 }, 'never', 0), { code: 'POLYPORT_UNREACHABLE' })
+  })
+
+  test('request() rejects when the process that was asked ends', async () => {
+    const self = { role: 'worker', index: 0, owner: 1, isLeaving: false } as const
+    const asked = { role: 'timer', index: 0, owner: 2, isLeaving: false } as const
+    const room = new Mailroom({ self, log, carrier: { carry: () => true, backlog: () => 0 } })
+    room.setMembers([self, asked])
+    const answer = room.request(asked, 'topic', 1)
+
+    room.setMembers([self])
+
+    await assert.rejects(answer, { code: 'POLYPORT_UNREACHABLE' })
+  })
+
+  test('at() finds who has a place now, not who leaves it', () => {
+    const self = { role: 'worker', index: 0, owner: 1, isLeaving: false } as const
+    const old = { role: 'task', index: 0, owner: 2, isLeaving: true } as const
+    const next = { role: 'task', index: 0, owner: 3, isLeaving: false } as const
+    const room = new Mailroom({ self, log, carrier: { carry: () => true, backlog: () => 0 } })
+    let numTold = 0
+    room.onMembers(() => numTold++)
+
+    room.setMembers([self, next, old])
+
+    assert.equal(room.at({ role: 'task', index: 0 }), next)
+    assert.equal(room.at({ role: 'task', index: 1 }), undefined)
+    assert.deepEqual(room.members('task'), [next, old])
+    assert.equal(numTold, 1)
+  })
+})
