@@ -6,9 +6,7 @@ import type { Listener } from './listener.ts'
 import { peerOf, type StreamHandle } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { ProxyReader } from './proxy-reader.ts'
-
-/** The HTTP status of a client that is told why it is not let in. */
-const STATUS = { denied: 403, proxy_header: 400, max_connections: 503 } as const
+import { STATUS } from './refusal.ts'
 
 /**
  * The one step between accept(2) and the listener of a port: who gets in, and by which address it is known. Costs a connection
@@ -49,8 +47,8 @@ export class Admission {
 
   #enter(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     if (this.#mayEnter?.(peer.address) === false) return this.#refuse(client, peer, 'denied')
-    const { maxConnections } = this.#port.limits
-    if (maxConnections !== undefined && this.#port.sockets.size >= maxConnections) return this.#refuse(client, peer, 'max_connections')
+    const over = this.#port.occupancy.admit(peer.address)
+    if (over !== undefined) return this.#refuse(client, peer, over)
     this.#listener?.adopt?.(client, peer, head)
   }
 

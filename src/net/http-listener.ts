@@ -56,7 +56,7 @@ export class HttpListener implements Listener {
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     const socket = socketFromHandle(client)
     setPeer(socket, peer)
-    this.port.enter(socket)
+    this.port.enter(socket, peer)
     if (head !== undefined) socket.unshift(head)
     this.#serve(socket)
   }
@@ -81,6 +81,7 @@ export class HttpListener implements Listener {
       yield {
         fd: 0,
         handle,
+        ticket: this.port.occupancy.ticketOf(socket),
         halt: () => {
           socket.pause()
           stopReading(socket)
@@ -108,7 +109,7 @@ export class HttpListener implements Listener {
     if (state.kind !== 'http') return client.close()
     const socket = socketFromHandle(client)
     setPeer(socket, state.peer)
-    this.port.takeOver(socket)
+    this.port.takeOver(socket, arrival.from, state.peer.address)
     this.#serve(socket)
   }
 

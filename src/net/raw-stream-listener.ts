@@ -19,7 +19,7 @@ export class RawStreamListener implements Listener {
     const info = { remoteAddress: peer.address, remotePort: peer.port, port: this.port.name }
     const socket = socketFromHandle(client)
     setPeer(socket, peer)
-    this.port.enter(socket)
+    this.port.enter(socket, peer)
     if (head !== undefined) socket.unshift(head)
     let failure: Error | undefined
     socket.on('error', (error) => {

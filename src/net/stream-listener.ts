@@ -41,7 +41,7 @@ export class StreamListener implements Listener {
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     const socket = socketFromHandle(client, ONREAD) as StreamSocket
     setPeer(socket, peer)
-    this.port.enter(socket)
+    this.port.enter(socket, peer)
     const connection = this.#connect(socket, peer)
     this.#context.connections.add(connection)
     const { log } = this.port
@@ -71,6 +71,7 @@ export class StreamListener implements Listener {
       yield {
         fd: connection.fd,
         handle,
+        ticket: this.port.occupancy.ticketOf(socket),
         halt: () => connection.halt(),
         goOn: () => connection.goOn(),
         state: () => (connection.isOpen ? { kind: 'tcp', connection: connection.state(), pending: reader.pending } : undefined),
@@ -82,7 +83,7 @@ export class StreamListener implements Listener {
   takeOver(client: StreamHandle, state: MovedState, arrival: Arrival): void {
     if (state.kind !== 'tcp') return client.close()
     const socket = socketFromHandle(client, ONREAD) as StreamSocket
-    this.port.takeOver(socket)
+    this.port.takeOver(socket, arrival.from, state.connection.remoteAddress)
     const connection = this.#connect(socket, state.connection)
     this.#context.connections.takeOver(connection, arrival.had)
     connection.takeOver(state.connection, () => {

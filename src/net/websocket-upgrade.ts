@@ -1,10 +1,11 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { CloseReason } from '../contracts/close-reason.ts'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
 import type { PeerAddress } from './address.ts'
 import { HandlerCallbacks } from './callbacks.ts'
-import { believe, clientOf } from './client-address.ts'
+import { believe, clientAddress, clientOf } from './client-address.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -14,6 +15,7 @@ import type { Movable, MovedState } from './movable.ts'
 import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
+import { STATUS } from './refusal.ts'
 import { reasonOf } from './socket-error.ts'
 import { pongFrame, webSocketWire } from './websocket-wire.ts'
 import { readerState, restoreWebSocket } from './ws-internals.ts'
@@ -77,6 +79,8 @@ export class WebSocketUpgrade {
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     socket.on('error', ignore)
     if (this.port.trustedProxies !== undefined) believe(request, this.port.trustedProxies)
+    const over = this.port.occupancy.admitForwarded(socket, clientAddress(request))
+    if (over !== undefined) return this.#turnAway(socket, over)
     const answer = await this.#ask(request)
     if (socket.destroyed) return
     if (this.#isStopping) return refuse(socket, 503)
@@ -101,6 +105,11 @@ export class WebSocketUpgrade {
       this.port.failed(error, 'onUpgrade')
       return { status: 500 }
     }
+  }
+
+  #turnAway(socket: Socket, reason: CloseReason & keyof typeof STATUS): void {
+    this.port.refused(reason)
+    refuse(socket, STATUS[reason])
   }
 
   #deny(socket: Socket, status: number, body?: string): void {
@@ -143,6 +152,7 @@ export class WebSocketUpgrade {
       yield {
         fd: connection.fd,
         handle,
+        ticket: this.port.occupancy.ticketOf(socket),
         halt: () => connection.halt(),
         goOn: () => connection.goOn(),
         state: () => stateOf(connection, webSocket, socket),
@@ -154,7 +164,7 @@ export class WebSocketUpgrade {
   takeOver(client: StreamHandle, state: MovedState, arrival: Arrival): void {
     if (state.kind !== 'websocket') return client.close()
     const socket = socketFromHandle(client) as PolyportSocket
-    this.port.takeOver(socket)
+    this.port.takeOver(socket, arrival.from, state.connection.remoteAddress)
     const webSocket = restoreWebSocket(this.#server, socket, state.reader) as PolyportWebSocket
     if (state.unread.length > 0) socket.unshift(Buffer.from(state.unread))
     const connection = this.#connect(webSocket, socket, state.connection)

@@ -8,6 +8,7 @@ import { isPost } from '../ipc/messages.ts'
 import type { Post } from '../ipc/post.ts'
 import { type LazyRegistry, lazyRegistry } from '../metrics/lazy-registry.ts'
 import { Connections } from '../net/connections.ts'
+import { ConnectionCounts } from '../shared/connection-counts.ts'
 import { counter } from '../shared/counter.ts'
 import { FdAllocator } from '../shared/fd-allocator.ts'
 import { Registry } from '../shared/registry.ts'
@@ -39,6 +40,7 @@ export class Member {
   readonly post: Post
   readonly registry: Registry
   readonly connections: Connections
+  readonly counts: ConnectionCounts
   readonly userMetrics: LazyRegistry
   readonly work: MemberTasks
   readonly #parts: MemberParts
@@ -53,6 +55,7 @@ export class Member {
     const fds = new FdAllocator(store)
     this.registry = new Registry(store)
     this.connections = new Connections({ registry: this.registry, nextFd: () => fds.next(), owner, slot: place.index })
+    this.counts = new ConnectionCounts(store, owner)
     this.userMetrics = lazyRegistry()
     this.bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message, origin) => this.#receive(message, origin) })
     this.#mailroom = parts.post === undefined ? this.#openMailroom() : undefined

@@ -13,6 +13,7 @@ import { DatagramListener, lookupLiteral } from '../net/datagram-listener.ts'
 import { Drain } from '../net/drain.ts'
 import type { Listener } from '../net/listener.ts'
 import { acceptOn, type DatagramHandle, receiveOn, type StreamHandle } from '../net/node-internals.ts'
+import type { SharedCounts } from '../net/occupancy.ts'
 import { Outbox } from '../net/outbox.ts'
 import { Port } from '../net/port.ts'
 import { UnixDatagram } from '../net/unix-datagram.ts'
@@ -54,6 +55,7 @@ export class Reactor {
     loaded: readonly LoadedPort[]
     daemon: Daemon
     connections: Connections
+    counts: SharedCounts
     onAccepted: (port: string, connections: number) => void
     /** Asks for the port to be opened again, if there is somebody to ask: its listening socket was let go of, as descriptors ran out. */
     onRested: ((port: string) => void) | undefined
@@ -64,7 +66,7 @@ export class Reactor {
     const outbox = new Outbox()
     for (const loaded of parts.loaded) {
       const { config, handler } = loaded
-      const port = new Port({ ...config, handler, daemon: parts.daemon, log: parts.daemon.log })
+      const port = new Port({ ...config, counts: parts.counts, handler, daemon: parts.daemon, log: parts.daemon.log })
       const upgradePort =
         loaded.webSocketHandler === undefined || config.websocket === undefined
           ? undefined
@@ -74,6 +76,7 @@ export class Reactor {
               limits: config.websocket.limits,
               options: config.websocket.options,
               handler: loaded.webSocketHandler,
+              counts: parts.counts,
               daemon: parts.daemon,
               log: parts.daemon.log,
               partner: port,

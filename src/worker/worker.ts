@@ -68,12 +68,12 @@ export class Worker {
       onReload: parts.onReload,
       onStop: parts.onStop,
     })
-    const { daemon, bus, connections, registry, userMetrics, post, work } = this.#member
+    const { daemon, bus, connections, counts, registry, userMetrics, post, work } = this.#member
     if (config.tasks !== undefined && parts.classes !== undefined) {
       work.know(parts.classes)
       this.#finishing = new Finishing({ config: config.tasks, classes: parts.classes, post, daemon, log })
     }
-    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
+    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, counts, onAccepted: parts.onAccepted, onRested: parts.onRested })
     this.#arrivals = new Arrivals({
       bus,
       log,
@@ -86,8 +86,11 @@ export class Worker {
       owner,
       log,
       give: (move, handle) => parts.onMove?.(move, handle),
-      onLost: (fd) => {
-        if (registry.ownerOf(fd) === owner) registry.remove(fd)
+      onLost: ({ fd, ticket }, port) => {
+        // 0 is a connection between two HTTP requests.
+        if (fd > 0 && registry.ownerOf(fd) !== owner) return
+        if (fd > 0) registry.remove(fd)
+        if (ticket !== undefined) counts.leave(port, ticket)
       },
       onLeft: () => parts.onLeft?.(),
     })
