@@ -12,6 +12,7 @@ export type { Peer } from './contracts/peer.ts'
 export type { ColumnValue, Counter, Row, Table, Tables } from './contracts/table.ts'
 export type { DeliverOptions, Tasks } from './contracts/task.ts'
 export { Task } from './contracts/task.ts'
+export type { TlsInfo } from './contracts/tls-info.ts'
 export { createDaemon } from './create-daemon.ts'
 export type { Problem } from './errors.ts'
 export {

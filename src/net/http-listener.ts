@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { PeerAddress } from './address.ts'
 import type { HttpRequests } from './http-requests.ts'
-import type { Arrival, Listener } from './listener.ts'
+import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
 import {
   idleSockets,
@@ -17,6 +18,7 @@ import {
 import type { Port } from './port.ts'
 import { refuseByHttp } from './refusal.ts'
 import { reasonOf } from './socket-error.ts'
+import type { SecureListener } from './tls-listener.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
 
 // How often a stopping port looks for connections that have become idle.
@@ -25,7 +27,7 @@ const SWEEP_MS = 20
 const UNFINISHED_MS = 1000
 
 /** An http or websocket port: Node's own HTTP server on sockets that were accepted here. */
-export class HttpListener implements Listener {
+export class HttpListener implements SecureListener {
   readonly port: Port
   readonly #requests: HttpRequests
   readonly #upgrade: WebSocketUpgrade | undefined
@@ -58,6 +60,10 @@ export class HttpListener implements Listener {
     setPeer(socket, peer)
     this.port.enter(socket, peer)
     if (head !== undefined) socket.unshift(head)
+    this.#serve(socket)
+  }
+
+  secured(socket: TLSSocket): void {
     this.#serve(socket)
   }
 

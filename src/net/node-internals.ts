@@ -3,6 +3,7 @@ import type http from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import net from 'node:net'
+import type tls from 'node:tls'
 
 /**
  * The only file that touches what Node does not document: raw handles. `test/net/node-internals.test.ts` says which names it
@@ -103,6 +104,11 @@ export function stopReadingRaw(handle: StreamHandle): void {
 export function setPeer(socket: net.Socket, { address, port }: { readonly address: string; readonly port: number }): void {
   const family = address.includes(':') ? 'IPv6' : 'IPv4'
   ;(socket as unknown as { _peername: object })._peername = address === '' ? {} : { address, port, family }
+}
+
+/** The socket that a TLS socket was put on. */
+export function underlying(socket: tls.TLSSocket): net.Socket {
+  return (socket as unknown as { _parent: net.Socket })._parent
 }
 
 /** Wraps an accepted handle. With `onread`, its callback gets every read in one shared buffer, with the socket as `this`. */

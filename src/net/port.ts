@@ -102,10 +102,17 @@ export class Port implements PortInfo {
     this.counters.accepted++
   }
 
-  /** @param fields what the log says of it */
-  refused(reason: CloseReason, fields?: object): void {
+  /** What was a client's socket is now under this one: its handshake is done. */
+  replace(old: Socket, socket: Socket): void {
+    this.sockets.delete(old)
+    this.sockets.add(socket)
+    this.occupancy.replace(old, socket)
+  }
+
+  /** @param details for the log */
+  refused(reason: CloseReason, details?: object): void {
     this.counters.refuse(reason)
-    this.log.debug({ reason, ...fields }, 'Connection refused')
+    this.log.debug({ reason, ...details }, 'Connection refused')
   }
 
   /** The socket has closed: its bytes join the totals. */
