@@ -6,7 +6,7 @@ import type { Listener } from './listener.ts'
 import { peerOf, type StreamHandle } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { ProxyReader } from './proxy-reader.ts'
-import { STATUS } from './refusal.ts'
+import { OVERLOADED, STATUS } from './refusal.ts'
 
 /**
  * The one step between accept(2) and the listener of a port: who gets in, and by which address it is known. Costs a connection
@@ -35,6 +35,7 @@ export class Admission {
   admit(client: StreamHandle): void {
     const { address, port } = peerOf(client)
     const peer = { address: plainAddress(address), port }
+    if (this.#port.isOverloaded) return this.#refuse(client, peer, 'rate', OVERLOADED)
     if (this.#proxies?.has(peer.address) !== true) return this.#enter(client, peer)
     // The port is not idle before it is known what becomes of it.
     this.#port.begin()
@@ -52,11 +53,11 @@ export class Admission {
     this.#listener?.adopt?.(client, peer, head)
   }
 
-  #refuse(client: StreamHandle, peer: PeerAddress, reason: CloseReason & keyof typeof STATUS): void {
+  #refuse(client: StreamHandle, peer: PeerAddress, reason: CloseReason & keyof typeof STATUS, status: number = STATUS[reason]): void {
     this.#port.refused(reason, { remoteAddress: peer.address })
     // A proxy would take the answer for its client's.
     if (this.#listener?.refuse === undefined || reason === 'proxy_header') client.close()
-    else this.#listener.refuse(client, STATUS[reason])
+    else this.#listener.refuse(client, status)
   }
 
   #waited(then: () => void): void {

@@ -35,7 +35,7 @@ export class HttpRequests implements ResponseObserver {
     response.observer = this
     response.startedAt = start
     ;(request.socket as PolyportSocket).polyportResponse = response
-    if (this.#isStopping) response.shouldKeepAlive = false
+    if (this.#isStopping || this.#port.isBusy) response.shouldKeepAlive = false
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
     const { counters, trustedProxies } = this.#port
     counters.messagesIn++

@@ -9,6 +9,7 @@ import { PortCounters, type PortReport } from '../metrics/port-counters.ts'
 import type { Ticket } from '../shared/connection-counts.ts'
 import type { PeerAddress } from './address.ts'
 import { AddressList } from './address-list.ts'
+import type { Lag } from './lag.ts'
 import { Occupancy, type SharedCounts } from './occupancy.ts'
 
 /** What a port is made of. */
@@ -24,6 +25,8 @@ export interface PortParts {
   readonly trustedProxies?: readonly string[] | undefined
   /** Connections over all workers. */
   readonly counts: SharedCounts
+  /** Of this worker; missing where no port has a limit for it. */
+  readonly lag: Lag | undefined
   /** The http port whose WebSocket path this is: both count together, and share their sockets. */
   readonly partner?: Port
 }
@@ -39,6 +42,8 @@ export class Port implements PortInfo {
   readonly counters: PortCounters
   readonly trustedProxies: AddressList | undefined
   readonly occupancy: Occupancy
+  readonly #lag: Lag | undefined
+  readonly #maxLagMs: number
   /** Every socket that came in by this port and is not closed, upgraded ones too. */
   readonly sockets: Set<Socket>
   /** When the handler was last given control, in `performance.now()` milliseconds; durations count from here. */
@@ -59,6 +64,8 @@ export class Port implements PortInfo {
     this.trustedProxies = parts.partner?.trustedProxies ?? (parts.trustedProxies && new AddressList(parts.trustedProxies))
     this.occupancy =
       parts.partner?.occupancy ?? new Occupancy({ port: parts.name, limits: parts.limits, counts: parts.counts, trustedProxies: this.trustedProxies })
+    this.#maxLagMs = parts.partner?.limits.maxLagMs ?? parts.limits.maxLagMs ?? Number.POSITIVE_INFINITY
+    this.#lag = this.#maxLagMs === Number.POSITIVE_INFINITY ? undefined : parts.lag
     this.daemon = parts.daemon
     this.#partner = parts.partner
     if (parts.partner !== undefined) parts.partner.#partner = this
@@ -73,6 +80,16 @@ export class Port implements PortInfo {
 
   get connections(): number {
     return this.sockets.size
+  }
+
+  /** The first stage of overload: what is open is served, but HTTP connections are not kept. */
+  get isBusy(): boolean {
+    return this.#lag !== undefined && this.#lag.ms > this.#maxLagMs / 2
+  }
+
+  /** The second stage: nobody new is let in. */
+  get isOverloaded(): boolean {
+    return this.#lag !== undefined && this.#lag.ms > this.#maxLagMs
   }
 
   opened(address: string): void {

@@ -5,6 +5,9 @@ import { endInGoodOrder } from './socket-end.ts'
 // So many clients are told at a time, and waited for to read it: each is a descriptor for up to a second. The others are cut.
 const MAX_TOLD = 256
 
+/** The HTTP status of a client that is turned away as the worker is overloaded, which is not its fault. */
+export const OVERLOADED = 503
+
 /** The HTTP status that says why a client is not let in. 429 is for what it does itself; 503 may be over when it asks again. */
 export const STATUS = { denied: 403, proxy_header: 400, rate: 429, max_connections: 503, max_connections_per_ip: 503 } as const
 

@@ -15,7 +15,7 @@ import type { Movable, MovedState } from './movable.ts'
 import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
-import { STATUS } from './refusal.ts'
+import { OVERLOADED, STATUS } from './refusal.ts'
 import { reasonOf } from './socket-error.ts'
 import { pongFrame, webSocketWire } from './websocket-wire.ts'
 import { readerState, restoreWebSocket } from './ws-internals.ts'
@@ -79,6 +79,7 @@ export class WebSocketUpgrade {
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     socket.on('error', ignore)
     if (this.port.trustedProxies !== undefined) believe(request, this.port.trustedProxies)
+    if (this.port.isOverloaded) return this.#turnAway(socket, 'rate', OVERLOADED)
     const over = this.port.occupancy.admitForwarded(socket, clientAddress(request))
     if (over !== undefined) return this.#turnAway(socket, over)
     const answer = await this.#ask(request)
@@ -107,9 +108,9 @@ export class WebSocketUpgrade {
     }
   }
 
-  #turnAway(socket: Socket, reason: CloseReason & keyof typeof STATUS): void {
+  #turnAway(socket: Socket, reason: CloseReason & keyof typeof STATUS, status: number = STATUS[reason]): void {
     this.port.refused(reason)
-    refuse(socket, STATUS[reason])
+    refuse(socket, status)
   }
 
   #deny(socket: Socket, status: number, body?: string): void {

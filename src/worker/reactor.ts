@@ -1,6 +1,7 @@
 import type { Config, PortConfig } from '../config/schema.ts'
 import type { Message } from '../contracts/connection.ts'
 import type { Daemon } from '../contracts/daemon.ts'
+import type { Logger } from '../contracts/logger.ts'
 import { BindError } from '../errors.ts'
 import type { LeavingPort } from '../handover/departure.ts'
 import type { LeaveOrder } from '../ipc/messages.ts'
@@ -11,6 +12,7 @@ import { bindError } from '../net/bind-error.ts'
 import type { Connections } from '../net/connections.ts'
 import { DatagramListener, lookupLiteral } from '../net/datagram-listener.ts'
 import { Drain } from '../net/drain.ts'
+import { Lag } from '../net/lag.ts'
 import type { Listener } from '../net/listener.ts'
 import { acceptOn, type DatagramHandle, receiveOn, type StreamHandle } from '../net/node-internals.ts'
 import type { SharedCounts } from '../net/occupancy.ts'
@@ -48,6 +50,9 @@ export class Reactor {
   readonly #onAccepted: (port: string, connections: number) => void
   readonly #onRested: ((port: string) => void) | undefined
   readonly #reservedFrom = reservedFrom()
+  readonly #log: Logger
+  readonly #onOverload: () => void
+  readonly #lag: Lag | undefined
   #drain: Drain | undefined
 
   constructor(parts: {
@@ -59,14 +64,20 @@ export class Reactor {
     onAccepted: (port: string, connections: number) => void
     /** Asks for the port to be opened again, if there is somebody to ask: its listening socket was let go of, as descriptors ran out. */
     onRested: ((port: string) => void) | undefined
+    /** New connections are refused from now on, or let in again. */
+    onOverload: () => void
   }) {
     this.#config = parts.config
     this.#onAccepted = parts.onAccepted
     this.#onRested = parts.onRested
     const outbox = new Outbox()
+    const maxLags = parts.loaded.flatMap(({ config }) => config.limits.maxLagMs ?? [])
+    if (maxLags.length > 0) this.#lag = new Lag({ limitMs: Math.min(...maxLags), onChange: (isOverloaded, ms) => this.#overload(isOverloaded, ms) })
+    this.#log = parts.daemon.log
+    this.#onOverload = parts.onOverload
     for (const loaded of parts.loaded) {
       const { config, handler } = loaded
-      const port = new Port({ ...config, counts: parts.counts, handler, daemon: parts.daemon, log: parts.daemon.log })
+      const port = new Port({ ...config, counts: parts.counts, lag: this.#lag, handler, daemon: parts.daemon, log: parts.daemon.log })
       const upgradePort =
         loaded.webSocketHandler === undefined || config.websocket === undefined
           ? undefined
@@ -77,6 +88,7 @@ export class Reactor {
               options: config.websocket.options,
               handler: loaded.webSocketHandler,
               counts: parts.counts,
+              lag: this.#lag,
               daemon: parts.daemon,
               log: parts.daemon.log,
               partner: port,
@@ -98,6 +110,11 @@ export class Reactor {
       .join()
   }
 
+  /** Whether new connections are refused as the event loop lags too far behind. */
+  get isOverloaded(): boolean {
+    return this.#lag?.isOverloaded === true
+  }
+
   report(): PortReport[] {
     return this.ports.map((port) => port.report())
   }
@@ -113,6 +130,7 @@ export class Reactor {
         }
       }
     }
+    this.#lag?.start()
   }
 
   /**
@@ -194,6 +212,7 @@ export class Reactor {
   async stop(maxWaitMs: number): Promise<void> {
     const entries = [...this.#entries.values()]
     this.#drain?.stop()
+    this.#lag?.stop()
     for (const entry of entries) {
       this.#release(entry)
       clearInterval(entry.rest)
@@ -207,6 +226,13 @@ export class Reactor {
     // What was cut has its onClose too.
     await within(CUT_MS, idle)
     for (const port of ports) await port.stop()
+  }
+
+  #overload(isOverloaded: boolean, ms: number): void {
+    const lagMs = Math.round(ms)
+    if (isOverloaded) this.#log.warn({ lagMs }, 'Overloaded: new connections are refused')
+    else this.#log.info({ lagMs }, 'No longer overloaded')
+    this.#onOverload()
   }
 
   #entry(name: string): Entry {

@@ -27,6 +27,8 @@ export interface WorkerParts {
   readonly onAccepted: (port: string, connections: number) => void
   /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
   readonly onRested?: (port: string) => void
+  /** It refuses new connections from now on, or lets them in again: `isOverloaded`. */
+  readonly onOverload?: () => void
   /** Others can reach it: `onStart` has not run yet. */
   readonly onJoined?: () => void
   /** Used in place of the bus, where all roles play in one process. */
@@ -73,7 +75,16 @@ export class Worker {
       work.know(parts.classes)
       this.#finishing = new Finishing({ config: config.tasks, classes: parts.classes, post, daemon, log })
     }
-    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, counts, onAccepted: parts.onAccepted, onRested: parts.onRested })
+    this.#reactor = new Reactor({
+      config,
+      loaded: parts.loaded,
+      daemon,
+      connections,
+      counts,
+      onAccepted: parts.onAccepted,
+      onRested: parts.onRested,
+      onOverload: () => parts.onOverload?.(),
+    })
     this.#arrivals = new Arrivals({
       bus,
       log,
@@ -94,7 +105,15 @@ export class Worker {
       },
       onLeft: () => parts.onLeft?.(),
     })
-    this.#metrics = new WorkerMetrics({ ports: () => this.#reactor.report(), custom: () => userMetrics.custom() })
+    this.#metrics = new WorkerMetrics({
+      ports: () => this.#reactor.report(),
+      custom: () => userMetrics.custom(),
+      isOverloaded: () => this.isOverloaded,
+    })
+  }
+
+  get isOverloaded(): boolean {
+    return this.#reactor.isOverloaded
   }
 
   get daemon(): WorkerDaemon {
