@@ -6,6 +6,7 @@ import { fileRules, staticIsAFolder } from './file-rules.ts'
 import type { Finding } from './finding.ts'
 import { framingRules } from './framing-rules.ts'
 import { at } from './issue-text.ts'
+import { HTTP_LIMITS, limitsRules } from './limits-rules.ts'
 import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
 import { tlsRules } from './tls-rules.ts'
 import { workRules } from './work-rules.ts'
@@ -65,6 +66,8 @@ const ONLY: readonly { readonly key: readonly string[]; readonly protocols: read
   { key: ['heartbeat'], protocols: CONNECTED },
   { key: ['proxyProtocol'], protocols: CONNECTED },
   { key: ['trustedProxies'], protocols: ['http', 'websocket'] },
+  { key: ['limits', 'upgradeSeconds'], protocols: ['websocket'] },
+  ...HTTP_LIMITS.map((key) => ({ key: ['limits', key], protocols: ['http', 'websocket'] })),
 ]
 
 export function keysFitTheProtocol({ ports }: Shape): Finding[] {
@@ -111,6 +114,7 @@ export const RULES: readonly Rule[] = [
   ...addressRules,
   ...admissionRules,
   ...framingRules,
+  ...limitsRules,
   ...tlsRules,
   ...workRules,
   staticIsAFolder,

@@ -84,6 +84,8 @@ export type ToWorker =
   /** Write a heap snapshot into this file; to be answered with `heap`. */
   | { readonly type: 'heap'; readonly file: string }
   | { readonly type: 'report'; readonly id: number }
+  /** The log file has been moved away. */
+  | { readonly type: 'reopenLog' }
   | { readonly type: 'stop'; readonly maxWaitSeconds: number }
 
 /** Everything that another process says to the master. */
@@ -109,6 +111,8 @@ export type ToMaster =
   /** A handler asked for it. */
   | { readonly type: 'stop' }
   | { readonly type: 'reload' }
+  /** Somebody has sent SIGTERM to this process alone. */
+  | { readonly type: 'terminated' }
   | { readonly type: 'stopped' }
   /** This process is stuck: kill it, and start another in its place. */
   | { readonly type: 'kill'; readonly owner: number }

@@ -123,6 +123,7 @@ export class Master {
    * @throws ConfigError, BindError, ReloadError: the old code goes on with every connection
    */
   reload(): Promise<void> {
+    this.#roster.reopenLogs()
     return this.#reloads.request(() => this.#reload())
   }
 
@@ -227,16 +228,22 @@ export class Master {
     sockets.keep()
   }
 
-  /** Replaces one worker by another that takes its connections over. */
-  #recycle(slot: Slot, reason: string): Promise<void> {
-    return this.#reloads
-      .inTurn(async () => {
-        if (this.#state !== 'ready' || slot.current === undefined) return
+  /** Replaces one worker by another that takes its connections over. Resolves with whether it is no longer there. */
+  async #recycle(slot: Slot, reason: string): Promise<boolean> {
+    const { current } = slot
+    try {
+      await this.#reloads.inTurn(async () => {
+        // Something else has done away with it while this waited for its turn.
+        if (this.#state !== 'ready' || slot.current !== current) return
         this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
         await this.#workers?.replace(slot, this.#config)
         this.#dispatch?.changed(slot)
       })
-      .catch((error: unknown) => this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on'))
+      return true
+    } catch (error) {
+      this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on')
+      return false
+    }
   }
 
   #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {
@@ -250,6 +257,7 @@ export class Master {
     else if (child !== slot.current) return
     else if (message.type === 'accepted') this.#dispatch?.accepted(slot, message.port, message.connections)
     else if (message.type === 'rested') this.#dispatch?.reopen(slot, message.port)
+    else if (message.type === 'terminated') void this.#recycle(slot, 'SIGTERM')
   }
 
   #back(slot: Slot, child: WorkerChild): void {
@@ -262,6 +270,8 @@ export class Master {
     else if (message.type === 'stop') void this.stop()
     else if (message.type === 'reload') this.reload().catch(() => {})
     else if (message.type === 'failed') this.#log.error({ role: placeText(child.place) }, `Process cannot start: ${message.message}`)
+    // It dies, and the next one begins.
+    else if (message.type === 'terminated') void child.stop(this.#config.maxWaitSeconds)
     else if (message.type === 'kill') this.#staff?.killStuck(message.owner)
   }
 

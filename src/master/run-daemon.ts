@@ -28,7 +28,7 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
     () => void master.abort(),
   )
   const onReload = (): void => {
-    // The log may have been moved away: new workers open it by themselves.
+    // The log may have been moved away.
     reopenLog()
     // A reload that fails is logged and counted there.
     master.reload().catch(() => {})

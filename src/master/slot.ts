@@ -81,8 +81,7 @@ export class Slot {
   promote(): void {
     const next = this.#next
     if (next === undefined) return
-    clearTimeout(this.#timer)
-    this.delayMs = 0
+    this.#cancelStart()
     const old = this.#current
     if (old !== undefined) this.#drain(old)
     this.#config = next.config
@@ -101,21 +100,27 @@ export class Slot {
   /** There is to be no worker here any more: the one that serves drains. */
   retire(): void {
     this.#isStopping = true
-    clearTimeout(this.#timer)
+    this.#cancelStart()
     if (this.#current !== undefined) this.#drain(this.#current)
     this.#current = undefined
   }
 
   async stop(maxWaitSeconds: number): Promise<void> {
     this.#isStopping = true
-    clearTimeout(this.#timer)
+    this.#cancelStart()
     await Promise.all(this.children.map((child) => child.stop(maxWaitSeconds)))
   }
 
   kill(): void {
     this.#isStopping = true
-    clearTimeout(this.#timer)
+    this.#cancelStart()
     for (const child of this.children) child.kill()
+  }
+
+  #cancelStart(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.delayMs = 0
   }
 
   #drain(child: WorkerChild): void {

@@ -81,7 +81,7 @@ export class WorkerChild {
     this.#bus = join(store, `bus-${owner}.sock`)
     // In the background: the file that has this name now, not the one that was moved away.
     const logFile = process.env[LOG_FILE_VARIABLE]
-    const out = logFile === undefined ? 'inherit' : openSync(logFile, 'a')
+    const out = logFile === undefined ? 'inherit' : opened(logFile)
     this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
       stdio: ['ignore', out, out, 'ipc'],
       execArgv: [...process.execArgv, ...V8_FLAGS],
@@ -220,4 +220,13 @@ function milestone(): Milestone {
   // Nobody may be waiting for it.
   promise.catch(() => {})
   return { reached: promise, reach: resolve, fail: reject }
+}
+
+function opened(logFile: string): number | 'inherit' {
+  try {
+    return openSync(logFile, 'a')
+  } catch {
+    // Its folder is gone, or may not be written to any more: no reason not to start.
+    return 'inherit'
+  }
 }

@@ -21,6 +21,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   polyport_messages_dropped_total: { type: 'counter', help: 'Messages that were not sent because a send buffer was full.' },
   polyport_handler_errors_total: { type: 'counter', help: 'Throws and rejections of the handler.' },
   polyport_handler_duration_seconds: { type: 'histogram', help: 'Time in the message callback of the handler, promises included.' },
+  polyport_requests_refused_total: { type: 'counter', help: 'HTTP requests refused as they break the protocol or a limit, by reason and status.' },
   polyport_http_requests_total: { type: 'counter', help: 'HTTP requests, by method and class of status.' },
   polyport_http_request_duration_seconds: { type: 'histogram', help: 'Time from the head of a request to the end of its response.' },
   polyport_users: { type: 'gauge', help: 'Users that have a connection.' },

@@ -18,6 +18,7 @@ export function portMetrics(ports: readonly PortReport[]): MetricJson[] {
     perPort('polyport_messages_dropped_total', (port) => port.dropped),
     perPort('polyport_handler_errors_total', (port) => port.errors),
     durations('polyport_handler_duration_seconds', (port) => port.handlerSeconds),
+    family('polyport_requests_refused_total', ports.flatMap(refusalSamples)),
     family('polyport_http_requests_total', ports.flatMap(requestSamples)),
     durations('polyport_http_request_duration_seconds', (port) => port.requestSeconds),
   ]
@@ -51,6 +52,13 @@ function requestSamples(port: PortReport): Sample[] {
   return Object.entries(port.requests ?? {}).map(([key, value]) => {
     const [method = '', status = ''] = key.split(' ')
     return { value, labels: { port: port.name, method, status } }
+  })
+}
+
+function refusalSamples(port: PortReport): Sample[] {
+  return Object.entries(port.requestsRefused ?? {}).map(([key, value]) => {
+    const [status = '', reason = ''] = key.split(' ')
+    return { value, labels: { port: port.name, reason, status } }
   })
 }
 

@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { CloseReason } from '../contracts/close-reason.ts'
 import type { PeerAddress } from './address.ts'
+import { answerAndEnd } from './http-answer.ts'
 import type { HttpRequests } from './http-requests.ts'
+import type { HttpSocket } from './http-socket.ts'
 import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
 import {
@@ -32,8 +35,9 @@ export class HttpListener implements SecureListener {
   readonly #requests: HttpRequests
   readonly #upgrade: WebSocketUpgrade | undefined
   readonly #server: Server
-  readonly #failures = new WeakMap<Socket, Error>()
+  readonly #reasons = new WeakMap<Socket, CloseReason>()
   readonly #onSocketClose: (this: Socket) => void
+  readonly #onSocketEnd: (this: Socket) => void
   #sweeper: NodeJS.Timeout | undefined
 
   constructor(parts: { port: Port; requests: HttpRequests; upgrade?: WebSocketUpgrade }) {
@@ -41,15 +45,23 @@ export class HttpListener implements SecureListener {
     this.port = port
     this.#requests = requests
     this.#upgrade = upgrade
-    const failures = this.#failures
+    requests.webSockets = upgrade
+    const reasons = this.#reasons
     this.#onSocketClose = function () {
-      const failure = failures.get(this)
-      port.released(this, failure === undefined ? 'client' : reasonOf(failure))
+      port.released(this, (this as HttpSocket).polyportRefused ?? reasons.get(this) ?? 'client')
       requests.socketClosed(this)
     }
+    this.#onSocketEnd = function () {
+      requests.guard.onPeerEnd(this)
+    }
     // Other upgrades are answered as the plain requests that they also are (Upgrade: h2c, say).
-    const shouldUpgradeCallback = (request: IncomingMessage): boolean => upgrade?.wants(request) === true
-    this.#server = createServer({ shouldUpgradeCallback, ServerResponse: measuredResponseClass() } as object, requests.onRequest as never)
+    const shouldUpgradeCallback = (request: IncomingMessage): boolean => this.#upgrades(request)
+    this.#server = createServer(
+      { ...requests.guard.serverOptions(), shouldUpgradeCallback, ServerResponse: measuredResponseClass() } as object,
+      requests.onRequest as never,
+    )
+    requests.guard.watch(this.#server)
+    this.#server.on('checkContinue', requests.onExpect as never)
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head))
     // Starts what watches the header and request timeouts: this server never listens by itself.
     this.#server.emit('listening')
@@ -72,7 +84,9 @@ export class HttpListener implements SecureListener {
   }
 
   #serve(socket: Socket): void {
-    socket.on('error', (error) => this.#failures.set(socket, error))
+    socket.on('error', (error) => this.#reasons.set(socket, reasonOf(error)))
+    socket.on('timeout', onTimeout)
+    socket.on('end', this.#onSocketEnd)
     socket.on('close', this.#onSocketClose)
     this.#server.emit('connection', socket)
   }
@@ -97,7 +111,10 @@ export class HttpListener implements SecureListener {
           startReading(socket)
         },
         // node:http may have begun to read again by itself: then a request has come, and is answered here.
-        state: () => (socket.destroyed || socket.bytesRead !== bytesRead ? undefined : { kind: 'http', peer }),
+        state: () =>
+          socket.destroyed || socket.bytesRead !== bytesRead
+            ? undefined
+            : { kind: 'http', peer, isNew: bytesRead === 0 && !this.#requests.guard.wasKept(socket) },
         letGo: () => {
           this.port.letGo(socket, 0)
           socket.destroy()
@@ -116,6 +133,7 @@ export class HttpListener implements SecureListener {
     const socket = socketFromHandle(client)
     setPeer(socket, state.peer)
     this.port.takeOver(socket, arrival.from, state.peer.address)
+    if (!state.isNew) this.#requests.guard.keep(socket)
     this.#serve(socket)
   }
 
@@ -152,17 +170,28 @@ export class HttpListener implements SecureListener {
     for (const socket of this.port.sockets) socket.destroy()
   }
 
+  #upgrades(request: IncomingMessage): boolean {
+    return this.#upgrade !== undefined && this.#requests.guard.admitsUpgrade(request) && this.#upgrade.wants(request)
+  }
+
   #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    if (this.#upgrade?.wants(request) !== true) {
+    if (this.#upgrade === undefined || !this.#upgrades(request)) {
       // Only before Node 22.21, which has no shouldUpgradeCallback.
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-      return
+      return answerAndEnd(socket, 400)
     }
     socket.off('close', this.#onSocketClose)
+    socket.off('end', this.#onSocketEnd)
+    socket.off('timeout', onTimeout)
     // A connection releases its socket by itself, with its own reason; this is for upgrades that were refused.
     socket.on('close', () => {
       if (!('polyport' in socket)) this.port.released(socket, 'client')
     })
     void this.#upgrade.upgrade(request, socket, head)
   }
+}
+
+/** Node closes a connection that had no further request in time. */
+function onTimeout(this: Socket): void {
+  const socket = this as HttpSocket
+  if (socket.polyportResponse === undefined) socket.polyportRefused ??= 'heartbeat'
 }

@@ -198,6 +198,25 @@ export interface ResponseObserver {
 /** A response that tells when it has left. Node calls `detachSocket` then, once: a 'close' listener would cost each request twice as much. */
 export type MeasuredResponse = ServerResponse & { observer: ResponseObserver | undefined; startedAt: number }
 
+/** A request that is followed by FIN has its answer, also one that takes a while. Without this Node ends the connection at once. */
+export function answerHalfClosed(server: http.Server): void {
+  ;(server as unknown as { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true
+}
+
+/** Whether anything of a response has left: then no other answer can be given. */
+export function hasSentHead(response: ServerResponse): boolean {
+  return (response as unknown as { _headerSent: boolean })._headerSent
+}
+
+/** Takes a response off its connection: whoever still writes it sees that the client has gone, and another answer can be given. */
+export function abandonResponse(response: ServerResponse, socket: net.Socket): void {
+  response.detachSocket(socket)
+  const state = response as unknown as { destroyed: boolean; _closed: boolean }
+  state.destroyed = true
+  state._closed = true
+  process.nextTick(() => response.emit('close'))
+}
+
 /** The class of responses for `http.createServer`. Made on demand: node:http costs a worker without http ports megabytes. */
 export function measuredResponseClass(): typeof ServerResponse<IncomingMessage> {
   const { ServerResponse: Base } = createRequire(import.meta.url)('node:http') as typeof import('node:http')

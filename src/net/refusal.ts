@@ -1,6 +1,5 @@
-import { STATUS_CODES } from 'node:http'
+import { answerAndEnd } from './http-answer.ts'
 import { type StreamHandle, socketFromHandle } from './node-internals.ts'
-import { endInGoodOrder } from './socket-end.ts'
 
 // So many clients are told at a time, and waited for to read it: each is a descriptor for up to a second. The others are cut.
 const MAX_TOLD = 256
@@ -20,8 +19,5 @@ export function refuseByHttp(client: StreamHandle, status: number): void {
   const socket = socketFromHandle(client)
   socket.on('error', () => socket.destroy())
   socket.once('close', () => numTold--)
-  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-  // Its request is read and thrown away: closing on unread bytes would reset the connection, and the answer with it.
-  socket.resume()
-  endInGoodOrder(socket)
+  answerAndEnd(socket, status)
 }

@@ -1,6 +1,7 @@
 import type { Logger } from '../contracts/logger.ts'
 import { formatProblem, type Problem } from '../errors.ts'
-import type { ToMaster } from '../ipc/messages.ts'
+import type { ToMaster, ToWorker } from '../ipc/messages.ts'
+import { reopenLog } from '../log/log.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
 
 /** The line of a child process to its master. */
@@ -33,7 +34,10 @@ export function sayStopped(): void {
 export function followMaster(parts: { isStopping: () => boolean; log: () => Logger | undefined; what: string }): void {
   // The terminal sends Ctrl-C to the whole group: the master decides.
   process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => tell({ type: 'stop' }))
+  process.on('SIGTERM', () => tell({ type: 'terminated' }))
+  process.on('message', ({ type }: ToWorker) => {
+    if (type === 'reopenLog') reopenLog()
+  })
   // Without a master nobody could stop this process: it must not outlive it.
   process.on('disconnect', () => process.exit(parts.isStopping() ? 0 : 1))
   process.on('uncaughtException', (error) => {

@@ -12,6 +12,7 @@ import type { Port } from '../net/port.ts'
 import { RawStreamListener } from '../net/raw-stream-listener.ts'
 import { StreamListener } from '../net/stream-listener.ts'
 import { type SecureListener, TlsListener } from '../net/tls-listener.ts'
+import { UpgradeAuthorization } from '../net/upgrade-authorization.ts'
 import { WebSocketUpgrade } from '../net/websocket-upgrade.ts'
 import type { LoadedPort } from './loaded-port.ts'
 
@@ -41,11 +42,21 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
   udp: () => undefined,
   stream: ({ port }) => new RawStreamListener(port),
   http: ({ loaded, port, upgradePort, outbox, connections, serverHeader }) => {
-    const upgrade = upgradePort && new WebSocketUpgrade({ port: upgradePort, path: loaded.config.websocket?.path ?? '/', outbox, connections })
+    const { websocket } = loaded.config
+    const upgrade =
+      upgradePort &&
+      new WebSocketUpgrade({
+        port: upgradePort,
+        path: websocket?.path ?? '/',
+        authorization: websocket?.authorize ? new UpgradeAuthorization(port) : undefined,
+        outbox,
+        connections,
+        serverHeader,
+      })
     return new HttpListener({ port, requests: new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader }), ...(upgrade && { upgrade }) })
   },
   websocket: ({ port, outbox, connections, serverHeader }) =>
-    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections }) }),
+    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections, serverHeader }) }),
 }
 
 /** What stands before the handler of an http port, the outermost first. */

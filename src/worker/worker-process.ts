@@ -124,7 +124,7 @@ process.on('message', (message: ToWorker, handle: unknown) => {
     tell({ type: 'peered', id: message.id })
   } else if (message.type === 'report') void report(message.id)
   else if (message.type === 'heap') void writeHeap(message.file)
-  else void stop(message.maxWaitSeconds)
+  else if (message.type === 'stop') void stop(message.maxWaitSeconds)
 })
 
 followMaster({ isStopping: () => isStopping, log: () => log, what: 'worker' })
