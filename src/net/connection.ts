@@ -30,6 +30,8 @@ export class SocketConnection implements Connection {
   /** It ends as its worker is replaced: the client may come back at once. */
   isRestart = false
   isOpen = true
+  /** When all of its messages so far would have come at the port's rate, in `performance.now()` milliseconds. */
+  rateDue = 0
   readonly #context: ConnectionContext
   #data: Record<string, unknown> | null = null
   #reason: CloseReason | undefined = undefined
@@ -63,6 +65,7 @@ export class SocketConnection implements Connection {
       this.#bytesInBefore = peer.bytesIn
       this.#bytesOutBefore = peer.bytesOut
       this.#hasEnded = peer.hasEnded
+      this.rateDue = performance.now() + peer.rateDueMs
       if (peer.isPaused) this.#inbox.pause(PausedBy.handler)
       return
     }
@@ -194,9 +197,16 @@ export class SocketConnection implements Connection {
     if (!this.isOpen) return
     const { port, callbacks } = this.#context
     port.counters.messagesIn++
-    if (this.#inbox.isBusy) return this.#inbox.add(message)
+    if (this.#inbox.isBusy) return this.#keep(message)
     const promise = callbacks.receive(this, message)
     if (promise !== undefined) void this.#work(promise)
+  }
+
+  #keep(message: string | Buffer): void {
+    this.#inbox.add(message)
+    if (this.#inbox.waiting.length <= this.#context.port.maxWaiting) return
+    this.#inbox.clear()
+    this.end('rate')
   }
 
   /** What was sent so far leaves in one system call. */
@@ -253,6 +263,7 @@ export class SocketConnection implements Connection {
   rest(): boolean {
     if (!this.isOpen || this.#isClosed) return false
     this.#inbox.halt()
+    this.#context.callbacks.wake?.(this)
     return !this.#inbox.isRunning
   }
 
@@ -286,6 +297,7 @@ export class SocketConnection implements Connection {
       bytesOut: this.bytesOut - unsent.length,
       isPaused: this.#inbox.isPausedBy(PausedBy.handler),
       hasEnded: this.#hasEnded,
+      rateDueMs: Math.max(0, this.rateDue - performance.now()),
       waiting: this.#inbox.waiting,
       unsent,
     }
@@ -325,6 +337,7 @@ export class SocketConnection implements Connection {
     const { outbox, connections } = this.#context
     if (outbox.reader === this) outbox.used = 0
     connections.remove(this)
+    this.#context.callbacks.wake?.(this)
   }
 
   async #work(promise: Promise<void> | undefined): Promise<void> {

@@ -64,6 +64,11 @@ export class Inbox {
     return this.#queue.work(promise, this.#connection, this.#callbacks, () => this.resume(PausedBy.queue))
   }
 
+  /** Forgets what waits. */
+  clear(): void {
+    this.#queue?.clear()
+  }
+
   /** No further message is handled, until `goOn`. */
   halt(): void {
     this.#queue?.halt()

@@ -25,6 +25,10 @@ export class MessageQueue {
     return this.#waiting
   }
 
+  clear(): void {
+    this.#waiting = []
+  }
+
   /** No further message is handled, until `goOn`. */
   halt(): void {
     this.#isHalted = true
