@@ -10,6 +10,7 @@ import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { loadHandlers } from '../worker/load-handlers.ts'
 import { Worker } from '../worker/worker.ts'
+import { warnOfExpiry } from './certificates.ts'
 import { EmbeddedStaff } from './embedded-staff.ts'
 import { ListeningSockets } from './listening-sockets.ts'
 import { Overview, type WorkerView } from './overview.ts'
@@ -72,6 +73,7 @@ export class EmbeddedDaemon {
       onStop: () => this.#stop(),
     })
     this.#worker = worker
+    warnOfExpiry(config, log)
     this.#staff = await EmbeddedStaff.load({ config, daemon: worker.daemon, post })
     await worker.start()
     this.#sockets = await ListeningSockets.open(config.ports, 1)

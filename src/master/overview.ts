@@ -4,6 +4,7 @@ import type { Table, Tables } from '../contracts/table.ts'
 import type { MetricsBook } from '../metrics/metrics-book.ts'
 import type { MasterFacts } from '../metrics/process-metrics.ts'
 import { VERSION } from '../version.ts'
+import { certificatesOf } from './certificates.ts'
 
 /** A place of one process, as it is shown. */
 export interface WorkerView {
@@ -84,6 +85,7 @@ export class Overview {
       reloads: now.reloads,
       missingWorkers: now.missingWorkers,
       isSettled: now.isSettled,
+      certificates: certificatesOf(this.#config),
       tables: this.#tables(now.tables),
       ...now.counts,
     })

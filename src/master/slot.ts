@@ -16,6 +16,8 @@ export interface SlotParts {
   readonly nextOwner: () => number
   /** The shortest time from the end of a process to the next one's start, in milliseconds. */
   readonly restartMs?: (config: Config) => number
+  /** The longest such time for one that keeps dying, in milliseconds; 30 s when absent. */
+  readonly longestDelayMs?: (dead: WorkerChild) => number
   /** A process has ended; if it was the one that serves, another begins by itself. */
   readonly onExit: (slot: Slot, child: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null; isExpected: boolean }) => void
 }
@@ -161,7 +163,8 @@ export class Slot {
   #startAgain(dead: WorkerChild): void {
     const lived = Date.now() - dead.startedAt
     this.#deaths = lived >= STEADY_MS ? 0 : this.#deaths + 1
-    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), LONGEST_DELAY_MS)
+    const longestMs = this.#parts.longestDelayMs?.(dead) ?? LONGEST_DELAY_MS
+    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), longestMs)
     this.delayMs = Math.max(backoffMs, this.#parts.restartMs?.(this.#config) ?? 0)
     this.restarts++
     this.#timer = setTimeout(() => this.start(), this.delayMs)

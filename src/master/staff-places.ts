@@ -12,6 +12,17 @@ function taskPlaces({ tasks }: Config): Place[] {
   return [{ role: 'queue', index: 0 }, ...Array.from({ length: tasks.workers }, (_, index): Place => ({ role: 'task', index }))]
 }
 
+// A task that kills its task worker is set aside after a few times, so one that was killed may come back soon.
+const KILLED_DELAY_MS = 200
+const LONGEST_DELAY_MS = 30_000
+
+/** How long one that keeps dying is waited for at most before it is started again, in milliseconds. */
+export function longestDelayMs({ role }: Place, dead: { readonly isReady: boolean; readonly hasFailed: boolean }): number {
+  if (role !== 'task' && role !== 'queue') return LONGEST_DELAY_MS
+  if (dead.hasFailed) return LONGEST_DELAY_MS
+  return dead.isReady ? KILLED_DELAY_MS : 5 * KILLED_DELAY_MS
+}
+
 /** How long a process that ended by itself is waited for before it is started again, in milliseconds. */
 export function restartMs(_config: Config, _place: Place): number {
   return 0

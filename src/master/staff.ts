@@ -7,7 +7,7 @@ import type { WorkerView } from './overview.ts'
 import type { Account } from './privileges.ts'
 import type { Roster } from './roster.ts'
 import { Slot } from './slot.ts'
-import { restartMs, staffPlaces } from './staff-places.ts'
+import { longestDelayMs, restartMs, staffPlaces } from './staff-places.ts'
 import type { WorkerChild } from './worker-child.ts'
 
 export interface StaffParts {
@@ -170,6 +170,7 @@ export class Staff {
         log,
         nextOwner: () => roster.nextOwner(),
         restartMs: (current) => restartMs(current, place),
+        longestDelayMs: (dead) => longestDelayMs(place, dead),
         child: { store, log, account, onMessage: (child, message) => this.#receive(child, message) },
         onExit: (ended, child) => this.#exited(ended, child),
       },

@@ -12,6 +12,7 @@ import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { withoutKeys } from './certificates.ts'
 import type { Account } from './privileges.ts'
 
 const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
@@ -59,6 +60,8 @@ export class WorkerChild {
   heirs: readonly number[] = []
   /** Another one has its place. */
   isLeaving = false
+  /** It has said that it cannot start, or has ended by itself before it could. */
+  hasFailed = false
   readonly #child: ChildProcess
   readonly #log: Logger
   readonly #bus: string
@@ -99,6 +102,7 @@ export class WorkerChild {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#hasEnded = true
+      if (code !== null && !this.isReady) this.hasFailed = true
       // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
       for (const onSent of this.#unsent) onSent()
       this.#unsent.clear()
@@ -110,7 +114,7 @@ export class WorkerChild {
       this.#ended.reach()
       parts.onExit(this, code, signal)
     })
-    this.send({ type: 'start', start: { config, place, owner, store, bus: this.#bus } })
+    this.send({ type: 'start', start: { config: place.role === 'worker' ? config : withoutKeys(config), place, owner, store, bus: this.#bus } })
   }
 
   get pid(): number | undefined {
@@ -178,7 +182,9 @@ export class WorkerChild {
     const { maxWaitSeconds, spreadSeconds } = this.config
     const there = heirs[0]?.config.ports ?? []
     const ports = this.config.ports
-      .filter(({ name, protocol }) => there.some((port) => port.name === name && port.protocol === protocol))
+      .filter(({ name, protocol, tls }) =>
+        there.some((port) => port.name === name && port.protocol === protocol && (port.tls === undefined) === (tls === undefined)),
+      )
       .map(({ name }) => name)
     if (this.state !== 'draining') void this.#endsWithin((maxWaitSeconds + 2) * 1000)
     this.state = 'draining'
@@ -208,6 +214,7 @@ export class WorkerChild {
   }
 
   #failed({ problems, message }: Extract<ToMaster, { type: 'failed' }>): void {
+    this.hasFailed = true
     const error = problems.length > 0 ? new ConfigError(problems) : new BindError(message)
     this.#loaded.fail(error)
     this.#ready.fail(error)

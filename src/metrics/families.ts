@@ -24,6 +24,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   polyport_requests_refused_total: { type: 'counter', help: 'HTTP requests refused as they break the protocol or a limit, by reason and status.' },
   polyport_http_requests_total: { type: 'counter', help: 'HTTP requests, by method and class of status.' },
   polyport_http_request_duration_seconds: { type: 'histogram', help: 'Time from the head of a request to the end of its response.' },
+  polyport_tls_certificate_expiry_seconds: { type: 'gauge', help: 'Time until a certificate of a port expires; negative once it has.' },
   polyport_users: { type: 'gauge', help: 'Users that have a connection.' },
   polyport_groups: { type: 'gauge', help: 'Groups that have a member.' },
   polyport_table_rows: { type: 'gauge', help: 'Rows in a table.' },

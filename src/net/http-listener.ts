@@ -20,6 +20,7 @@ import {
 } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { refuseByHttp } from './refusal.ts'
+import { endInGoodOrder } from './socket-end.ts'
 import { reasonOf } from './socket-error.ts'
 import type { SecureListener } from './tls-listener.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
@@ -143,7 +144,8 @@ export class HttpListener implements SecureListener {
 
   endOne(socket: Socket): void {
     if ('polyport' in socket) this.#upgrade?.endOne(socket)
-    else socket.destroy()
+    // A request is answered first: that is the last one, and at the end of the time it is cut.
+    else if (!this.#requests.isAnswering(socket) && !socket.writableEnded) endInGoodOrder(socket)
   }
 
   stop(): void {
