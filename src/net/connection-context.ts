@@ -16,6 +16,8 @@ export interface ConnectionContext {
 
 /** The handler's callbacks, guarded and counted. A promise that comes back never rejects. */
 export interface ConnectionCallbacks {
+  /** A connection with more messages that wait is closed. */
+  readonly maxWaiting: number
   opened(connection: SocketConnection, request?: unknown): Promise<void> | undefined
   receive(connection: SocketConnection, message: string | Buffer): Promise<void> | undefined
   drained(connection: SocketConnection): void

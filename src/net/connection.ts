@@ -35,7 +35,6 @@ export class SocketConnection implements Connection {
   readonly #context: ConnectionContext
   #data: Record<string, unknown> | null = null
   #reason: CloseReason | undefined = undefined
-  // What waits beyond the outbox's scratch buffer.
   readonly #sending: SendQueue
   // Before it came to this worker.
   #bytesInBefore = 0
@@ -197,16 +196,9 @@ export class SocketConnection implements Connection {
     if (!this.isOpen) return
     const { port, callbacks } = this.#context
     port.counters.messagesIn++
-    if (this.#inbox.isBusy) return this.#keep(message)
+    if (this.#inbox.isBusy) return this.#inbox.add(message) ? undefined : this.end('rate')
     const promise = callbacks.receive(this, message)
     if (promise !== undefined) void this.#work(promise)
-  }
-
-  #keep(message: string | Buffer): void {
-    this.#inbox.add(message)
-    if (this.#inbox.waiting.length <= this.#context.port.maxWaiting) return
-    this.#inbox.clear()
-    this.end('rate')
   }
 
   /** What was sent so far leaves in one system call. */
@@ -263,7 +255,6 @@ export class SocketConnection implements Connection {
   rest(): boolean {
     if (!this.isOpen || this.#isClosed) return false
     this.#inbox.halt()
-    this.#context.callbacks.wake?.(this)
     return !this.#inbox.isRunning
   }
 

@@ -25,6 +25,7 @@ export class MessageQueue {
     return this.#waiting
   }
 
+  /** Forgets what waits. */
   clear(): void {
     this.#waiting = []
   }

@@ -8,6 +8,10 @@ import type { Wire } from './wire.ts'
 // How often connections that wait are looked at. A rate above this is held by letting several messages pass at a time.
 const INTERVAL_MS = 20
 
+// What one read brings of messages that are held back may take so long to be worked off, and may be so many anyhow.
+const MAX_WAIT_SECONDS = 60
+const MIN_WAITING = 16
+
 /** The callbacks of a port's handler, held to the port's rate where it has one. */
 export function callbacksOf(port: Port, wire: Wire): ConnectionCallbacks {
   const callbacks = new HandlerCallbacks(port, wire)
@@ -25,6 +29,7 @@ interface Resting {
  * treated as one whose handler takes time: its messages wait in order, then it is not read. Ports without the limit do not come by here.
  */
 export class MessageRate implements ConnectionCallbacks {
+  readonly maxWaiting: number
   readonly #callbacks: ConnectionCallbacks
   readonly #intervalMs: number
   readonly #burstMs: number
@@ -32,6 +37,7 @@ export class MessageRate implements ConnectionCallbacks {
   #timer: NodeJS.Timeout | undefined
 
   constructor(callbacks: ConnectionCallbacks, perSecond: number) {
+    this.maxWaiting = Math.max(MIN_WAITING, Math.ceil(perSecond * MAX_WAIT_SECONDS))
     this.#callbacks = callbacks
     this.#intervalMs = 1000 / perSecond
     // A second's worth may come at once.

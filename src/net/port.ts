@@ -12,10 +12,6 @@ import { AddressList } from './address-list.ts'
 import type { Lag } from './lag.ts'
 import { Occupancy, type SharedCounts } from './occupancy.ts'
 
-// What one read brings of messages that the port's rate holds back may take so long to be worked off, and may be so many anyhow.
-const MAX_WAIT_SECONDS = 60
-const MIN_WAITING = 16
-
 /** What a port is made of. */
 export interface PortParts {
   readonly name: string
@@ -46,8 +42,6 @@ export class Port implements PortInfo {
   readonly counters: PortCounters
   readonly trustedProxies: AddressList | undefined
   readonly occupancy: Occupancy
-  /** A connection with more messages waiting is closed. */
-  readonly maxWaiting: number
   readonly #lag: Lag | undefined
   readonly #maxLagMs: number
   /** Every socket that came in by this port and is not closed, upgraded ones too. */
@@ -70,8 +64,6 @@ export class Port implements PortInfo {
     this.trustedProxies = parts.partner?.trustedProxies ?? (parts.trustedProxies && new AddressList(parts.trustedProxies))
     this.occupancy =
       parts.partner?.occupancy ?? new Occupancy({ port: parts.name, limits: parts.limits, counts: parts.counts, trustedProxies: this.trustedProxies })
-    const { messagesPerSecond } = parts.limits
-    this.maxWaiting = messagesPerSecond === undefined ? Number.POSITIVE_INFINITY : Math.max(MIN_WAITING, Math.ceil(messagesPerSecond * MAX_WAIT_SECONDS))
     this.#maxLagMs = parts.partner?.limits.maxLagMs ?? parts.limits.maxLagMs ?? Number.POSITIVE_INFINITY
     this.#lag = this.#maxLagMs === Number.POSITIVE_INFINITY ? undefined : parts.lag
     this.daemon = parts.daemon
