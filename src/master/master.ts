@@ -290,12 +290,7 @@ export class Master {
 
   #readiness(): string | undefined {
     if (this.#state !== 'ready') return `the daemon is ${this.#state}`
-    const workers = whyNotReady(this.#workers?.slots ?? [], ({ index }) => `${index}`)
-    if (workers !== undefined) return `worker ${workers} does not listen yet`
-    const overloaded = this.#workers?.slots.filter(({ current }) => current?.report?.isOverloaded === true) ?? []
-    if (overloaded.length > 0) return `worker ${overloaded.map(({ index }) => index).join(', ')} is overloaded`
-    const staff = whyNotReady(this.#staff?.slots ?? [], ({ place }) => placeText(place))
-    return staff === undefined ? undefined : `${staff} does not run yet`
+    return whyNotReady(this.#workers?.slots ?? [], this.#staff?.slots ?? [])
   }
 
   /**

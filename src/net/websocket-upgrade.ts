@@ -4,13 +4,13 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
 import type { PeerAddress } from './address.ts'
-import { HandlerCallbacks } from './callbacks.ts'
 import { believe, clientAddress, clientOf } from './client-address.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { Connections } from './connections.ts'
 import type { Arrival } from './listener.ts'
+import { callbacksOf } from './message-rate.ts'
 import type { Movable, MovedState } from './movable.ts'
 import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
@@ -45,7 +45,7 @@ export class WebSocketUpgrade {
   /** The path that upgrades; undefined: every path. */
   readonly #path: string | undefined
   readonly #server: WebSocketServer
-  readonly #context: ConnectionContext & { callbacks: HandlerCallbacks }
+  readonly #context: ConnectionContext
   readonly #authorization: UpgradeAuthorization | undefined
   readonly #chosen = new WeakMap<IncomingMessage, string>()
   readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>()
@@ -62,7 +62,7 @@ export class WebSocketUpgrade {
     this.port = parts.port
     this.#authorization = parts.authorization
     this.#path = parts.path
-    const callbacks = new HandlerCallbacks(parts.port, webSocketWire)
+    const callbacks = callbacksOf(parts.port, webSocketWire)
     this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
     const { maxPayload, maxFragments } = parts.port.limits
     this.#server = new WebSocketServer({
