@@ -197,7 +197,12 @@ export const ConfigSchema = z.strictObject({
     .default(10)
     .describe('In a reload, connections that cannot move to a new worker are closed after `maxWaitSeconds`, spread over this last part of it.'),
   startSeconds: z.number().min(1).max(3600).default(30).describe('How long a worker may take to load its handlers, and then to open its ports.'),
-  stuckSeconds: z.number().min(7).max(86400).default(30).describe('A worker that has not let its event loop run for this long is killed, and another started.'),
+  stuckSeconds: z
+    .number()
+    .min(7)
+    .max(86400)
+    .default(30)
+    .describe('A worker, or the timer process, that has not let its event loop run for this long is killed, and another started.'),
   maxRequests: z
     .int()
     .min(1)
