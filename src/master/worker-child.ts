@@ -22,6 +22,8 @@ const DUTY_PROGRAM = new URL('../worker/duty-process.js', import.meta.url)
 const V8_FLAGS = ['--no-allocation-site-pretenuring']
 
 const LAST_WORDS_MS = 1000
+// What the last process has for `onDaemonStop` behind the longest stop of the others, in seconds.
+const LAST_SECONDS = 5
 
 export type WorkerState = 'starting' | 'ready' | 'draining'
 
@@ -29,6 +31,8 @@ export interface WorkerChildParts {
   readonly place: Place
   readonly owner: number
   readonly config: Config
+  /** Of the daemon. */
+  readonly isFirst: boolean
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
@@ -75,7 +79,7 @@ export class WorkerChild {
   #hasEnded = false
 
   constructor(parts: WorkerChildParts) {
-    const { place, owner, config, store, log } = parts
+    const { place, owner, config, isFirst, store, log } = parts
     const what = placeText(place)
     this.place = place
     this.owner = owner
@@ -114,7 +118,8 @@ export class WorkerChild {
       this.#ended.reach()
       parts.onExit(this, code, signal)
     })
-    this.send({ type: 'start', start: { config: place.role === 'worker' ? config : withoutKeys(config), place, owner, store, bus: this.#bus } })
+    const known = place.role === 'worker' ? config : withoutKeys(config)
+    this.send({ type: 'start', start: { config: known, place, owner, isFirst, store, bus: this.#bus } })
   }
 
   get pid(): number | undefined {
@@ -170,11 +175,13 @@ export class WorkerChild {
   }
 
   /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */
-  async stop(maxWaitSeconds: number): Promise<void> {
+  /** @param others for the last process of the daemon: it is to end after them */
+  async stop(maxWaitSeconds: number, others?: Promise<unknown>): Promise<void> {
     if (this.#hasEnded) return
     this.state = 'draining'
-    this.send({ type: 'stop', maxWaitSeconds })
-    await this.#endsWithin((maxWaitSeconds + 1) * 1000)
+    this.send({ type: 'stop', maxWaitSeconds, isLast: others !== undefined })
+    void others?.then(() => this.send({ type: 'last' }))
+    await this.#endsWithin((maxWaitSeconds + (others === undefined ? 1 : LAST_SECONDS)) * 1000)
   }
 
   /** It gives its connections away; what cannot move is served for a while. */
