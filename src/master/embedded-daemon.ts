@@ -95,6 +95,7 @@ export class EmbeddedDaemon {
       ...(admin.token !== undefined && { token: admin.token }),
       log: worker.daemon.log,
       readiness: () => (this.#stopped === undefined ? undefined : 'the daemon is stopping'),
+      tasks: async (question) => this.#staff?.askQueue(question),
       stop: () => void this.#stop(),
       status: async () => {
         this.#book.record(0, await worker.report())
