@@ -12,7 +12,7 @@ export function startupTable(config: Config, addresses: ReadonlyMap<string, stri
 }
 
 function rowsOf(port: PortConfig, address: string): string[][] {
-  const rows = [[port.name, port.protocol, address, tryLine(port, address)]]
+  const rows = [[port.name, port.tls === undefined ? port.protocol : `${port.protocol}, tls`, address, tryLine(port, address)]]
   if (port.websocket !== undefined && port.path === undefined) {
     rows.push(['', 'websocket', `${address}${port.websocket.path}`, tryWebSocket(port, address, port.websocket.path)])
   }

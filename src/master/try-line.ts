@@ -31,8 +31,10 @@ function tryAddress(port: PortConfig, target: string): string {
 
 function tryPath(port: PortConfig, path: string): string {
   if (port.protocol === 'udp') return `echo hi | socat - UNIX-SENDTO:${path}`
-  if (port.protocol === 'http') return `curl --unix-socket ${path} http://localhost/`
-  if (port.protocol === 'websocket') return `curl -i --unix-socket ${path} http://localhost/`
+  const scheme = port.tls === undefined ? 'http' : 'https'
+  if (port.protocol === 'http') return `curl ${port.tls === undefined ? '' : '-k '}--unix-socket ${path} ${scheme}://localhost/`
+  if (port.protocol === 'websocket') return `curl -i ${port.tls === undefined ? '' : '-k '}--unix-socket ${path} ${scheme}://localhost/`
+  if (port.tls !== undefined) return `openssl s_client -quiet -unix ${path}`
   const framing = port.protocol === 'tcp' ? port.framing : undefined
   return (framing && tryFramed(framing, `unix:${path}`, `nc -w1 -U ${path}`)) ?? `nc -U ${path}`
 }

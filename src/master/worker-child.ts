@@ -12,6 +12,7 @@ import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { withoutKeys } from './certificates.ts'
 import type { Account } from './privileges.ts'
 
 const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
@@ -24,6 +25,8 @@ const V8_FLAGS = ['--no-allocation-site-pretenuring']
 const YOUNG_GENERATION = '--max-semi-space-size=8'
 
 const LAST_WORDS_MS = 1000
+// What the last process has for `onDaemonStop` behind the longest stop of the others, in seconds.
+const LAST_SECONDS = 5
 
 export type WorkerState = 'starting' | 'ready' | 'draining'
 
@@ -31,6 +34,8 @@ export interface WorkerChildParts {
   readonly place: Place
   readonly owner: number
   readonly config: Config
+  /** Of the daemon. */
+  readonly isFirst: boolean
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
@@ -62,6 +67,8 @@ export class WorkerChild {
   heirs: readonly number[] = []
   /** Another one has its place. */
   isLeaving = false
+  /** It has said that it cannot start, or has ended by itself before it could. */
+  hasFailed = false
   readonly #child: ChildProcess
   readonly #log: Logger
   readonly #bus: string
@@ -75,7 +82,7 @@ export class WorkerChild {
   #hasEnded = false
 
   constructor(parts: WorkerChildParts) {
-    const { place, owner, config, store, log } = parts
+    const { place, owner, config, isFirst, store, log } = parts
     const what = placeText(place)
     this.place = place
     this.owner = owner
@@ -84,7 +91,7 @@ export class WorkerChild {
     this.#bus = join(store, `bus-${owner}.sock`)
     // In the background: the file that has this name now, not the one that was moved away.
     const logFile = process.env[LOG_FILE_VARIABLE]
-    const out = logFile === undefined ? 'inherit' : openSync(logFile, 'a')
+    const out = logFile === undefined ? 'inherit' : opened(logFile)
     this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
       stdio: ['ignore', out, out, 'ipc'],
       execArgv: [...process.execArgv, ...V8_FLAGS, ...(isYoungGenerationSet() ? [] : [YOUNG_GENERATION])],
@@ -102,6 +109,7 @@ export class WorkerChild {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#hasEnded = true
+      if (code !== null && !this.isReady) this.hasFailed = true
       // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
       for (const onSent of this.#unsent) onSent()
       this.#unsent.clear()
@@ -113,7 +121,8 @@ export class WorkerChild {
       this.#ended.reach()
       parts.onExit(this, code, signal)
     })
-    this.send({ type: 'start', start: { config, place, owner, store, bus: this.#bus } })
+    const known = place.role === 'worker' ? config : withoutKeys(config)
+    this.send({ type: 'start', start: { config: known, place, owner, isFirst, store, bus: this.#bus } })
   }
 
   get pid(): number | undefined {
@@ -169,11 +178,13 @@ export class WorkerChild {
   }
 
   /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */
-  async stop(maxWaitSeconds: number): Promise<void> {
+  /** @param others for the last process of the daemon: it is to end after them */
+  async stop(maxWaitSeconds: number, others?: Promise<unknown>): Promise<void> {
     if (this.#hasEnded) return
     this.state = 'draining'
-    this.send({ type: 'stop', maxWaitSeconds })
-    await this.#endsWithin((maxWaitSeconds + 1) * 1000)
+    this.send({ type: 'stop', maxWaitSeconds, isLast: others !== undefined })
+    void others?.then(() => this.send({ type: 'last' }))
+    await this.#endsWithin((maxWaitSeconds + (others === undefined ? 1 : LAST_SECONDS)) * 1000)
   }
 
   /** It gives its connections away; what cannot move is served for a while. */
@@ -181,7 +192,9 @@ export class WorkerChild {
     const { maxWaitSeconds, spreadSeconds } = this.config
     const there = heirs[0]?.config.ports ?? []
     const ports = this.config.ports
-      .filter(({ name, protocol }) => there.some((port) => port.name === name && port.protocol === protocol))
+      .filter(({ name, protocol, tls }) =>
+        there.some((port) => port.name === name && port.protocol === protocol && (port.tls === undefined) === (tls === undefined)),
+      )
       .map(({ name }) => name)
     if (this.state !== 'draining') void this.#endsWithin((maxWaitSeconds + 2) * 1000)
     this.state = 'draining'
@@ -211,6 +224,7 @@ export class WorkerChild {
   }
 
   #failed({ problems, message }: Extract<ToMaster, { type: 'failed' }>): void {
+    this.hasFailed = true
     const error = problems.length > 0 ? new ConfigError(problems) : new BindError(message)
     this.#loaded.fail(error)
     this.#ready.fail(error)
@@ -227,4 +241,12 @@ function milestone(): Milestone {
 
 function isYoungGenerationSet(): boolean {
   return [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((option) => /-(max|min)[-_]semi[-_]space[-_]size/.test(option))
+=======
+function opened(logFile: string): number | 'inherit' {
+  try {
+    return openSync(logFile, 'a')
+  } catch {
+    // Its folder is gone, or may not be written to any more: no reason not to start.
+    return 'inherit'
+  }
 }
