@@ -241,7 +241,8 @@ function milestone(): Milestone {
 
 function isYoungGenerationSet(): boolean {
   return [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((option) => /-(max|min)[-_]semi[-_]space[-_]size/.test(option))
-=======
+}
+
 function opened(logFile: string): number | 'inherit' {
   try {
     return openSync(logFile, 'a')
