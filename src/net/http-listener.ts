@@ -102,7 +102,7 @@ export class HttpListener implements SecureListener {
       yield {
         fd: 0,
         handle,
-        ticket: this.port.occupancy.ticketOf(socket),
+        standing: this.port.standingOf(socket),
         halt: () => {
           socket.pause()
           stopReading(socket)

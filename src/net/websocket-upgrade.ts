@@ -18,7 +18,7 @@ import type { Port } from './port.ts'
 import { OVERLOADED, STATUS } from './refusal.ts'
 import { reasonOf } from './socket-error.ts'
 import type { UpgradeAuthorization } from './upgrade-authorization.ts'
-import { pongFrame, webSocketWire } from './websocket-wire.ts'
+import { PING, pongFrame, webSocketWire } from './websocket-wire.ts'
 import { readerState, restoreWebSocket } from './ws-internals.ts'
 
 // How long a client may take to answer our close frame.
@@ -63,6 +63,11 @@ export class WebSocketUpgrade {
     this.#authorization = parts.authorization
     this.#path = parts.path
     const callbacks = callbacksOf(parts.port, webSocketWire)
+    parts.port.heartbeat?.watch({
+      pausedBy: (socket) => (socket as Partial<PolyportSocket>).polyport?.connection.pausedBy,
+      ping: (socket) => (socket as PolyportSocket).polyport.connection.sendControl(PING),
+      end: (socket) => (socket as PolyportSocket).polyport.connection.abort('heartbeat'),
+    })
     this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
     const { maxPayload, maxFragments } = parts.port.limits
     this.#server = new WebSocketServer({
@@ -179,7 +184,7 @@ export class WebSocketUpgrade {
       yield {
         fd: connection.fd,
         handle,
-        ticket: this.port.occupancy.ticketOf(socket),
+        standing: this.port.standingOf(socket),
         halt: () => connection.halt(),
         goOn: () => connection.goOn(),
         state: () => stateOf(connection, webSocket, socket),
@@ -197,7 +202,7 @@ export class WebSocketUpgrade {
     const connection = this.#connect(webSocket, socket, state.connection)
     this.#context.connections.takeOver(connection, arrival.had)
     connection.takeOver(state.connection, () => arrival.replay(connection))
-    if (!connection.isPaused) webSocket.resume()
+    if (connection.pausedBy === 0) webSocket.resume()
   }
 
   endOne(socket: Socket): void {

@@ -7,6 +7,7 @@ import type { Wire } from './wire.ts'
 const FIN = 0x80
 const TEXT = 0x01
 const BINARY = 0x02
+const PING_CODE = 0x09
 const PONG = 0x0a
 const LENGTH_16 = 126
 const LENGTH_64 = 127
@@ -57,6 +58,9 @@ class WebSocketWire implements Wire {
     socket.close(connection.isRestart ? SERVICE_RESTART : CLOSE_CODES[connection.reason ?? 'server'])
   }
 }
+
+/** Asks whether the client is there. */
+export const PING: Buffer = Buffer.from([FIN | PING_CODE, 0])
 
 /** The answer to a ping. A control frame has at most 125 bytes (RFC 6455 section 5.5). */
 export function pongFrame(data: Uint8Array): Buffer {
