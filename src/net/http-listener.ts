@@ -183,7 +183,7 @@ export class HttpListener implements SecureListener {
     socket.off('timeout', onTimeout)
     // A connection releases its socket by itself, with its own reason; this is for upgrades that were refused.
     socket.on('close', () => {
-      if (!('polyport' in socket)) this.port.released(socket, 'client')
+      if (!('polyport' in socket)) this.port.released(socket, (socket as HttpSocket).polyportRefused ?? 'client')
     })
     void this.#upgrade.upgrade(request, socket, head)
   }
