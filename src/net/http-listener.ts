@@ -20,6 +20,7 @@ import {
 } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { refuseByHttp } from './refusal.ts'
+import { endInGoodOrder } from './socket-end.ts'
 import { reasonOf } from './socket-error.ts'
 import type { SecureListener } from './tls-listener.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
@@ -70,7 +71,7 @@ export class HttpListener implements SecureListener {
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     const socket = socketFromHandle(client)
     setPeer(socket, peer)
-    this.port.enter(socket)
+    this.port.enter(socket, peer)
     if (head !== undefined) socket.unshift(head)
     this.#serve(socket)
   }
@@ -101,6 +102,7 @@ export class HttpListener implements SecureListener {
       yield {
         fd: 0,
         handle,
+        ticket: this.port.occupancy.ticketOf(socket),
         halt: () => {
           socket.pause()
           stopReading(socket)
@@ -131,7 +133,7 @@ export class HttpListener implements SecureListener {
     if (state.kind !== 'http') return client.close()
     const socket = socketFromHandle(client)
     setPeer(socket, state.peer)
-    this.port.takeOver(socket)
+    this.port.takeOver(socket, arrival.from, state.peer.address)
     if (!state.isNew) this.#requests.guard.keep(socket)
     this.#serve(socket)
   }
@@ -142,7 +144,8 @@ export class HttpListener implements SecureListener {
 
   endOne(socket: Socket): void {
     if ('polyport' in socket) this.#upgrade?.endOne(socket)
-    else socket.destroy()
+    // A request is answered first: that is the last one, and at the end of the time it is cut.
+    else if (!this.#requests.isAnswering(socket) && !socket.writableEnded) endInGoodOrder(socket)
   }
 
   stop(): void {

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { type PerMessageDeflateOptions, type WebSocket, WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { DeflateConfig } from '../config/compression-schema.ts'
+import type { CloseReason } from '../contracts/close-reason.ts'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
-import { type PeerAddress, plainAddress } from './address.ts'
-import { HandlerCallbacks } from './callbacks.ts'
+import type { PeerAddress } from './address.ts'
+import { believe, clientAddress, clientOf } from './client-address.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -14,15 +15,17 @@ import { handshakeFault, Origins, WRONG_VERSION } from './handshake.ts'
 import { answerAndEnd } from './http-answer.ts'
 import type { HttpSocket } from './http-socket.ts'
 import type { Arrival } from './listener.ts'
+import { callbacksOf } from './message-rate.ts'
 import type { Movable, MovedState } from './movable.ts'
 import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
+import { OVERLOADED, STATUS } from './refusal.ts'
 import type { Fault } from './request-head.ts'
 import type { UpgradeAuthorization } from './upgrade-authorization.ts'
 import { listenTo, type PolyportSocket, type PolyportWebSocket } from './websocket-events.ts'
 import { webSocketWire } from './websocket-wire.ts'
-import { canDeflate, deflateParams, readerState, restoreWebSocket } from './ws-internals.ts'
+import { canDeflate, deflateParams, negotiation, readerState, restoreWebSocket } from './ws-internals.ts'
 
 // How long a client may take to answer our close frame.
 const CLOSE_MS = 1500
@@ -44,7 +47,7 @@ export class WebSocketUpgrade {
   /** The path that upgrades; undefined: every path. */
   readonly #path: string | undefined
   readonly #server: WebSocketServer
-  readonly #context: ConnectionContext & { callbacks: HandlerCallbacks }
+  readonly #context: ConnectionContext
   readonly #deflate: DeflateConfig | undefined
   // By the size of the window: a frame of one is the same for all its connections.
   readonly #deflated = new Map<number, ConnectionContext>()
@@ -64,13 +67,14 @@ export class WebSocketUpgrade {
     authorization?: UpgradeAuthorization | undefined
     outbox: Outbox
     connections: Connections
+    serverHeader?: string | undefined
   }) {
     this.port = parts.port
     this.#authorization = parts.authorization
     this.#path = parts.path
     this.#deflate = parts.deflate
     this.#origins = parts.origins && new Origins(parts.origins)
-    const callbacks = new HandlerCallbacks(parts.port, webSocketWire)
+    const callbacks = callbacksOf(parts.port, webSocketWire)
     this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
     const { maxPayload, maxFragments } = parts.port.limits
     this.#server = new WebSocketServer({
@@ -91,7 +95,9 @@ export class WebSocketUpgrade {
     })
     // A subprotocol or extension that cannot be read.
     this.#server.on('wsClientError', (_error, socket) => this.#refuse(socket as Socket, { status: 400, reason: 'error' }))
+    const { serverHeader } = parts
     this.#server.on('headers', (headers, request) => {
+      if (serverHeader !== undefined) headers.push(`Server: ${serverHeader}`)
       for (const cookie of this.#cookies.get(request) ?? []) headers.push(`Set-Cookie: ${cookie}`)
     })
   }
@@ -113,6 +119,10 @@ export class WebSocketUpgrade {
     socket.on('error', ignore)
     const fault = handshakeFault(request, this.#origins)
     if (fault !== undefined) return this.#refuse(socket, fault)
+    if (this.port.trustedProxies !== undefined) believe(request, this.port.trustedProxies)
+    if (this.port.isOverloaded) return this.#turnAway(socket, 'rate', OVERLOADED)
+    const over = this.port.occupancy.admitForwarded(socket, clientAddress(request))
+    if (over !== undefined) return this.#turnAway(socket, over)
     const timer = setTimeout(() => this.#giveUp(socket), this.port.limits.upgradeSeconds * 1000)
     const accepted = await this.#accept(request, socket)
     clearTimeout(timer)
@@ -170,6 +180,12 @@ export class WebSocketUpgrade {
     }
   }
 
+  #turnAway(socket: HttpSocket, reason: CloseReason & keyof typeof STATUS, status: number = STATUS[reason]): void {
+    socket.polyportRefused = reason
+    this.port.refused(reason)
+    answerAndEnd(socket, status)
+  }
+
   #deny(socket: HttpSocket, status: number, body?: string): undefined {
     if (socket.destroyed || socket.writableEnded) return
     socket.polyportRefused = 'denied'
@@ -179,7 +195,7 @@ export class WebSocketUpgrade {
 
   #open(webSocket: PolyportWebSocket, socket: PolyportSocket, request: IncomingMessage, accepted: Accepted): void {
     socket.off('error', ignore)
-    const peer = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
+    const peer = clientOf(request)
     const connection = this.#connect(webSocket, socket, peer)
     connection.uid = accepted.uid
     if (accepted.groups !== undefined) connection.groups = new Set(accepted.groups)
@@ -218,6 +234,7 @@ export class WebSocketUpgrade {
       yield {
         fd: connection.fd,
         handle,
+        ticket: this.port.occupancy.ticketOf(socket),
         halt: () => connection.halt(),
         goOn: () => connection.goOn(),
         state: () => stateOf(connection, webSocket, socket),
@@ -229,7 +246,7 @@ export class WebSocketUpgrade {
   takeOver(client: StreamHandle, state: MovedState, arrival: Arrival): void {
     if (state.kind !== 'websocket') return client.close()
     const socket = socketFromHandle(client) as PolyportSocket
-    this.port.takeOver(socket)
+    this.port.takeOver(socket, arrival.from, state.connection.remoteAddress)
     const webSocket = restoreWebSocket(this.#server, socket, state.reader) as PolyportWebSocket
     if (state.unread.length > 0) socket.unshift(Buffer.from(state.unread))
     const connection = this.#connect(webSocket, socket, state.connection)
@@ -250,17 +267,6 @@ export class WebSocketUpgrade {
     if (connection === null) outbox.reader?.flush()
     else port.clock = performance.now()
     outbox.reader = connection
-  }
-}
-
-/** What `ws` answers to an offer. */
-function negotiation({ serverNoContextTakeover, clientNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits }: DeflateConfig): PerMessageDeflateOptions {
-  return {
-    // With false it would refuse a client that asks for it.
-    ...(serverNoContextTakeover && { serverNoContextTakeover }),
-    ...(clientNoContextTakeover && { clientNoContextTakeover }),
-    ...(serverMaxWindowBits !== undefined && { serverMaxWindowBits }),
-    ...(clientMaxWindowBits !== undefined && { clientMaxWindowBits }),
   }
 }
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import * as ws from 'ws'
-import { WebSocket, type WebSocketServer } from 'ws'
+import { type PerMessageDeflateOptions, WebSocket, type WebSocketServer } from 'ws'
+import type { DeflateConfig } from '../config/compression-schema.ts'
 
 /**
  * The only file that touches what `ws` does not document: how far its receiver has read, and how a WebSocket is put on a socket
@@ -63,6 +64,22 @@ export interface ReaderState {
   /** When messages may be compressed. */
   readonly deflate: DeflateParams | undefined
   readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** What `ws` answers to an offer. */
+export function negotiation({
+  serverNoContextTakeover,
+  clientNoContextTakeover,
+  serverMaxWindowBits,
+  clientMaxWindowBits,
+}: DeflateConfig): PerMessageDeflateOptions {
+  return {
+    // With false it would refuse a client that asks for it.
+    ...(serverNoContextTakeover && { serverNoContextTakeover }),
+    ...(clientNoContextTakeover && { clientNoContextTakeover }),
+    ...(serverMaxWindowBits !== undefined && { serverMaxWindowBits }),
+    ...(clientMaxWindowBits !== undefined && { clientMaxWindowBits }),
+  }
 }
 
 /** Whether a client's offer of compression can be read and agreed on. */

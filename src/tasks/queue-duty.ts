@@ -4,6 +4,7 @@ import type { Problem } from '../errors.ts'
 import type { Duty, DutyParts, DutyReport } from '../ipc/duty.ts'
 import type { Member } from '../ipc/post.ts'
 import { TaskStore } from '../shared/task-store.ts'
+import { marksPath, takeMarks } from './running-marks.ts'
 import { answerAdmin, type TaskQuestion } from './task-admin.ts'
 import { type Hello, type TaskResult, TOPIC, type Welcome } from './task-messages.ts'
 import { TaskQueue } from './task-queue.ts'
@@ -65,6 +66,7 @@ export class QueueDuty implements Duty {
         accepted: (owner, upTo) => post.send({ owner }, TOPIC.accepted, upTo),
         refused: (owner, refused) => post.send({ owner }, TOPIC.refused, refused),
         answer: (owner, answer) => post.send({ owner }, TOPIC.answer, answer),
+        ranIn: (owner) => takeMarks(marksPath(this.#parts.config.runtimeDir, owner)),
         kill: (owner) => this.#kill(owner),
       },
     })

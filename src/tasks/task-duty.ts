@@ -4,6 +4,7 @@ import type { Duty, DutyParts, DutyReport } from '../ipc/duty.ts'
 import { inTime } from '../modules/in-time.ts'
 import { loadTaskClasses, type TaskClasses } from './load-task-classes.ts'
 import { QueueDoor } from './queue-door.ts'
+import { marksPath, RunningMarks } from './running-marks.ts'
 import { type Hello, type TaskResult, TOPIC } from './task-messages.ts'
 import { unpack } from './task-record.ts'
 import { TaskRunner } from './task-runner.ts'
@@ -35,7 +36,7 @@ export class TaskDuty implements Duty {
     this.#classes = classes
     const { daemon, log } = this.#parts
     const { concurrency, maxPayload } = this.#config
-    this.#runner = new TaskRunner({ classes, concurrency, maxPayload, daemon, log, say: (results) => this.#say(results) })
+    this.#runner = new TaskRunner({ classes, concurrency, maxPayload, daemon, log, marks: this.#marks(concurrency), say: (results) => this.#say(results) })
     if (problems.length === 0) this.#door.onQueue(() => this.#hello())
     return problems
   }
@@ -58,6 +59,18 @@ export class TaskDuty implements Duty {
 
   report(): DutyReport {
     return { metrics: [], status: { tasks: this.#runner?.has.length ?? 0 } }
+  }
+
+  /** Where all runs in one process nothing is left to ask for them when it is killed. */
+  #marks(concurrency: number): RunningMarks | undefined {
+    const { config, post, end, log } = this.#parts
+    if (end === undefined) return undefined
+    try {
+      return new RunningMarks(marksPath(config.runtimeDir, post.self.owner), concurrency)
+    } catch (error) {
+      log.warn({ err: error }, 'Cannot mark which tasks run: should this process be killed, each that it had is run alone')
+      return undefined
+    }
   }
 
   /** Also before there is anything to do: a queue that takes the place of one that died waits to hear what runs here. */

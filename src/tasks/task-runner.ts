@@ -2,6 +2,7 @@ import type { Daemon } from '../contracts/daemon.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { TaskClasses } from './load-task-classes.ts'
 import { decodePayload, encodePayload } from './payload.ts'
+import type { RunningMarks } from './running-marks.ts'
 import type { Runnable, RunnableObject } from './task-class.ts'
 import { plainError, type TaskResult } from './task-messages.ts'
 import { decodeRecord, KIND, STAGE, type TaskRecord } from './task-record.ts'
@@ -16,6 +17,8 @@ export interface TaskRunnerParts {
   readonly maxPayload: number
   readonly daemon: Daemon
   readonly log: Logger
+  /** Where it is marked what runs. */
+  readonly marks?: RunningMarks | undefined
   readonly say: (results: readonly TaskResult[]) => void
 }
 
@@ -97,20 +100,24 @@ export class TaskRunner {
   #begin(record: TaskRecord, type: Runnable | undefined): void {
     const startedAt = performance.now()
     const { id } = record
+    const { marks } = this.#parts
+    const mark = marks?.set(id) ?? 0
     let result: unknown
     try {
       if (type === undefined) throw new TypeError(`There is no class ${record.className}`)
       result = record.stage === STAGE.handle ? this.#handle(type, record) : this.#finish(type, record)
     } catch (error) {
       this.#results.push({ id, ms: performance.now() - startedAt, error: plainError(error) })
+      marks?.release(mark, { isWiped: false })
       return
     }
     if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') {
       this.#results.push(this.#done(type, record, startedAt, result))
+      marks?.release(mark, { isWiped: false })
       return
     }
     this.#running.add(id)
-    void this.#await(type, record, startedAt, result as PromiseLike<unknown>)
+    void this.#await(type, record, startedAt, result as PromiseLike<unknown>).then(() => marks?.release(mark, { isWiped: true }))
   }
 
   async #await(type: Runnable, record: TaskRecord, startedAt: number, promise: PromiseLike<unknown>): Promise<void> {

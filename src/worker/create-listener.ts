@@ -53,6 +53,7 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
         authorization: websocket?.authorize ? new UpgradeAuthorization(port) : undefined,
         outbox,
         connections,
+        serverHeader,
       })
     return new HttpListener({ port, requests: new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader }), ...(upgrade && { upgrade }) })
   },
@@ -60,7 +61,7 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
     new HttpListener({
       port,
       requests: new HttpRequests({ port, serverHeader }),
-      upgrade: new WebSocketUpgrade({ port, origins: loaded.config.origins, deflate: deflateOf(loaded.config.compression), outbox, connections }),
+      upgrade: new WebSocketUpgrade({ port, origins: loaded.config.origins, deflate: deflateOf(loaded.config.compression), outbox, connections, serverHeader }),
     }),
 }
 
