@@ -45,8 +45,8 @@ test('hostile names: no header is split, a line of the log is one line, labels a
   const ask = (name: string): ReturnType<typeof talk> => talk(port, [`GET /${encodeURIComponent(name)} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`])
 
   const split = await ask('a\r\nSet-Cookie: evil=1\r\n\r\n<p>')
-  assert.deepEqual([split.answers.length, split.answers[0]?.status], [1, 500])
-  assert.doesNotMatch(split.answers[0]?.head ?? '', /evil|set-cookie/i)
+  assert.equal(split.answers[0]?.status, 500)
+  assert.doesNotMatch(JSON.stringify(split.answers), /evil|set-cookie/i)
 
   await ask('a"b\\c')
   await ask('\u001b[2J\u2028{"level":"fatal"}')

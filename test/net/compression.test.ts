@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { WebSocket } from 'ws'
 import { DaemonProcess } from '../daemon-process.ts'
 import { frame, handshake, RawWebSocket } from './raw-websocket.ts'
@@ -47,7 +47,7 @@ async function echo(socket: WebSocket, message: string): Promise<string> {
 }
 
 function inflate(payload: Buffer): string {
-  return inflateRawSync(Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])])).toString()
+  return inflateRawSync(Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]), { finishFlush: constants.Z_SYNC_FLUSH }).toString()
 }
 
 test('compression: what is long enough and shrinks is compressed, each message by itself, and what is short, random or a pong is not', async (t) => {

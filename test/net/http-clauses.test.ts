@@ -59,6 +59,7 @@ const REFUSED: readonly Clause[] = [
     bytes: `POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
     statuses: [400],
   },
+  { rule: 'RFC 9112 6.1: a coding that is not known', bytes: `${POST}Transfer-Encoding: gzap\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, statuses: [400] },
   { rule: 'RFC 9112 7.1: no chunk size', bytes: `${CHUNKED}0x5\r\nhello\r\n0\r\n\r\n`, statuses: [400] },
   { rule: 'RFC 9112 7.1: more than the chunk size', bytes: `${CHUNKED}5\r\nhelloworld\r\n0\r\n\r\n`, statuses: [400] },
   { rule: 'RFC 9112 7.1.1: a line feed in a chunk extension', bytes: `${CHUNKED}5;x\nhello\r\n0\r\n\r\n`, statuses: [400] },
