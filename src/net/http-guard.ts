@@ -72,8 +72,10 @@ export class HttpGuard {
   /** The client has sent all that it will send. If it has only closed its side, it waits for its answer; if it has left, nobody does. */
   onPeerEnd(socket: HttpSocket): void {
     const { polyportResponse: response } = socket
-    // What is on its way shows by itself that nobody takes it, but may come seldom: events, say.
-    if (response === undefined || hasSentHead(response)) {
+    // Node ends what waits for nothing, and finds fault with half a request.
+    if (response === undefined || !response.req.complete) return
+    // What is on its way would show that nobody takes it, but may come seldom: events, say.
+    if (hasSentHead(response)) {
       socket.end()
       return
     }
