@@ -147,7 +147,7 @@ test('an HTTP port', async (t) => {
   })
 
   await t.test('answers half a request with 400 when the client ends it', async () => {
-    for (const bytes of ['GET / HT', `GET / HTTP/1.1\r\n${HOST}`, `${POST}Content-Length: 5\r\n\r\nhel`, `${CHUNKED}5\r\nhel`]) {
+    for (const bytes of [`GET / HTTP/1.1\r\n${HOST}`, `${POST}Content-Length: 5\r\n\r\nhel`, `${CHUNKED}5\r\nhel`]) {
       const { answers, closed } = await talk(port, [bytes], { half: true })
 
       assert.deepEqual([answers.map(({ status }) => status), closed], [[400], 'fin'], bytes)
