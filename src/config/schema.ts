@@ -206,10 +206,17 @@ export const ConfigSchema = z.strictObject({
     .number()
     .min(0)
     .max(86400)
-    .default(10)
-    .describe('In a reload, connections that cannot move to a new worker are closed after `maxWaitSeconds`, spread over this last part of it.'),
+    .optional()
+    .describe(
+      'Connections are closed spread over this time, so that their clients do not all come back at once. In a reload those that cannot move to a new worker: over the last part of `maxWaitSeconds`, 10 s of it when absent. In a stop all: over its first part, at once when absent.',
+    ),
   startSeconds: z.number().min(1).max(3600).default(30).describe('How long a worker may take to load its handlers, and then to open its ports.'),
-  stuckSeconds: z.number().min(7).max(86400).default(30).describe('A worker that has not let its event loop run for this long is killed, and another started.'),
+  stuckSeconds: z
+    .number()
+    .min(7)
+    .max(86400)
+    .default(30)
+    .describe('A worker, or the timer process, that has not let its event loop run for this long is killed, and another started.'),
   maxRequests: z
     .int()
     .min(1)

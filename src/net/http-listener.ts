@@ -142,8 +142,8 @@ export class HttpListener implements SecureListener {
     this.#requests.lastOnes()
   }
 
-  endOne(socket: Socket): void {
-    if ('polyport' in socket) this.#upgrade?.endOne(socket)
+  endOne(socket: Socket, how: { isRestart: boolean }): void {
+    if ('polyport' in socket) this.#upgrade?.endOne(socket, how)
     // A request is answered first: that is the last one, and at the end of the time it is cut.
     else if (!this.#requests.isAnswering(socket) && !socket.writableEnded) endInGoodOrder(socket)
   }

@@ -248,16 +248,15 @@ export class WebSocketUpgrade {
     const socket = socketFromHandle(client) as PolyportSocket
     this.port.takeOver(socket, arrival.from, state.connection.remoteAddress)
     const webSocket = restoreWebSocket(this.#server, socket, state.reader) as PolyportWebSocket
-    if (state.unread.length > 0) socket.unshift(Buffer.from(state.unread))
     const connection = this.#connect(webSocket, socket, state.connection)
     this.#context.connections.takeOver(connection, arrival.had)
     connection.takeOver(state.connection, () => arrival.replay(connection))
     if (!connection.isPaused) webSocket.resume()
   }
 
-  endOne(socket: Socket): void {
+  endOne(socket: Socket, { isRestart }: { isRestart: boolean }): void {
     const { connection } = (socket as PolyportSocket).polyport
-    connection.isRestart = true
+    connection.isRestart = isRestart
     connection.end('shutdown')
   }
 
@@ -272,11 +271,11 @@ export class WebSocketUpgrade {
 
 /** Undefined when it has closed, or `ws` is in the middle of something. */
 function stateOf(connection: SocketConnection, webSocket: WebSocket, socket: Socket): MovedState | undefined {
+  // What has been read since it was paused goes to ws as ever, by the 'data' event: then it is in the state of its reader, or waits as messages.
+  while (socket.read() !== null);
   const reader = readerState(webSocket)
   if (!connection.isOpen || webSocket.readyState !== webSocket.OPEN || reader === undefined) return undefined
-  const unread: Buffer | null = socket.read()
-  if (unread !== null) socket.unshift(unread)
-  return { kind: 'websocket', connection: connection.state(), reader, unread: unread ?? Buffer.alloc(0) }
+  return { kind: 'websocket', connection: connection.state(), reader }
 }
 
 /** The path of a request without its query. */
