@@ -3,10 +3,11 @@ import { HttpHandler } from 'polyport'
 
 /** Says hello to GET and sends the body of a POST back: try `curl 127.0.0.1:5293`. */
 export default class HelloHttp extends HttpHandler {
-  override onRequest(request: IncomingMessage, response: ServerResponse): void {
+  override async onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method === 'POST') {
-      response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'X-Content-Type-Options': 'nosniff' })
-      request.pipe(response)
+      // All of it before the answer: `limits.bodyBytes` says how much that can be.
+      const body = Buffer.concat(await request.toArray())
+      response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'X-Content-Type-Options': 'nosniff', 'Content-Length': body.length }).end(body)
       return
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {

@@ -30,6 +30,8 @@ export class FetchApp extends AppHandler {
     // Loaded here: it costs a worker megabytes that only these apps need.
     const { getRequestListener, RequestError } = await import('@hono/node-server')
     this.#listener = getRequestListener((request, environment) => this.#fetch(request, environment as unknown as Environment), {
+      // Faster by a seventh with them replaced, but Request and Response are everybody's in this process.
+      overrideGlobalObjects: false,
       // Nothing is answered here for what the app throws: onRequest fails, as that of any handler.
       errorHandler: (error) => (error instanceof RequestError ? new Response(null, { status: 400 }) : (undefined as never)),
     }) as unknown as (request: IncomingMessage, response: ServerResponse) => Promise<void>

@@ -1,11 +1,14 @@
 import dgram from 'node:dgram'
 import dns from 'node:dns/promises'
 import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import dgramStream, { type DgramDuplex, type IncomingPacket } from 'dgram-stream'
 import type { Link, Sink } from './connect-link.ts'
 
 // What IPv4 carries in one datagram.
 const MAX_DATAGRAM = 65_507
+// Answers are only read between turns of the event loop: the socket's buffer must hold those to as many datagrams as leave in one.
+const DATAGRAMS_PER_TURN = 16
 
 /** UDP: each message is one datagram. */
 export async function openUdp(where: { host: string; port: number }, sink: Sink): Promise<Link> {
@@ -29,6 +32,7 @@ class UdpLink implements Link {
   readonly #stream: DgramDuplex
   readonly #to: { address: string; port: number }
   #isClosed = false
+  #numSent = 0
 
   constructor(socket: dgram.Socket, to: { address: string; port: number }, sink: Sink) {
     this.#stream = dgramStream(socket)
@@ -49,6 +53,7 @@ class UdpLink implements Link {
     // Always a Buffer, for which the stream needs no copy; an empty one is a datagram too.
     const sent = new Promise<void>((resolve) => this.#stream.write({ to: this.#to, payload: message }, () => resolve()))
     await Promise.race([sent, this.closed])
+    if (++this.#numSent % DATAGRAMS_PER_TURN === 0) await turn()
   }
 
   /** Every send has been awaited, so nothing is queued. */

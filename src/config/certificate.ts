@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { CertificateConfig, ParsedCertificate } from './tls-schema.ts'
@@ -35,6 +35,7 @@ export function readPem(value: string, dir: string): { readonly text: string; re
 
 /** The certificates of a PEM text. @throws what OpenSSL says of one that is broken */
 export function certificatesOf(text: string): X509Certificate[] {
+  const { X509Certificate } = nodeCrypto()
   return Array.from(text.matchAll(CERTIFICATES), ([pem]) => new X509Certificate(pem))
 }
 
@@ -101,7 +102,7 @@ function parseKey({ text, file }: Pem, passphrase: string | undefined, problems:
     return undefined
   }
   try {
-    return { pem, object: createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) }) }
+    return { pem, object: nodeCrypto().createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) }) }
   } catch {
     // What OpenSSL says is not repeated: it helps nobody here, and the matter is a secret.
     if (isEncrypted) problems.push({ key: 'passphrase', message: `this passphrase does not open the key${within(file)}` })
@@ -125,6 +126,11 @@ function notFor(certificate: X509Certificate, name: string, file: string | undef
   // Browsers look at the alternative names only.
   if (certificate.checkHost(host, { subject: 'never' }) !== undefined) return []
   return [{ key: 'cert', message: `the certificate${within(file)} is not for ${name}, but for ${certificate.subjectAltName ?? 'no name at all'}` }]
+}
+
+/** Loaded on demand: most configs have no certificate, and every start reads one. */
+function nodeCrypto(): typeof import('node:crypto') {
+  return process.getBuiltinModule('node:crypto')
 }
 
 function within(file: string | undefined): string {

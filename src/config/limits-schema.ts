@@ -2,6 +2,8 @@ import { z } from 'zod'
 
 const MIB = 1024 * 1024
 
+const seconds = z.number().min(0.1).max(86400)
+
 /** `ports[].limits`. Which protocol a key is for is in `rules.ts`. */
 export const limits = z
   .strictObject({
@@ -28,6 +30,27 @@ export const limits = z
       .default(MIB)
       .describe('websocket: the longest message, in bytes.'),
     maxFragments: z.int().min(1).max(MIB).default(1024).describe('websocket: the largest number of fragments of one message.'),
+    upgradeSeconds: seconds.default(10).describe('websocket: how long `onUpgrade` may take; then the client gets 503.'),
+    headerSeconds: seconds
+      .default(10)
+      .describe('http, websocket: how long the head of a request may take, from the first byte or, on a new connection, from its start; then 408.'),
+    requestSeconds: seconds.default(60).describe('http, websocket: how long a request may take to come in, its body included; then 408.'),
+    keepAliveSeconds: seconds
+      .default(65)
+      .describe('http, websocket: how long a connection is kept between two requests. Longer than what a proxy in front keeps it.'),
+    headerBytes: z
+      .int()
+      .min(1024)
+      .max(MIB)
+      .default(16 * 1024)
+      .describe('http, websocket: the longest head of a request, in bytes; 414 when the request line alone is longer, otherwise 431.'),
+    headerFields: z.int().min(8).max(2000).default(128).describe('http, websocket: the largest number of header fields; then 431.'),
+    bodyBytes: z
+      .int()
+      .min(0)
+      .max(1024 * 1024 * MIB)
+      .default(4 * MIB)
+      .describe('http: the longest body of a request, in bytes; then 413. It is counted as it comes, and never held here.'),
   })
   .prefault({})
   .describe('What one port takes before it refuses or cuts off.')

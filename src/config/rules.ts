@@ -5,6 +5,7 @@ import { fileRules, staticIsAFolder } from './file-rules.ts'
 import type { Finding } from './finding.ts'
 import { framingRules } from './framing-rules.ts'
 import { at } from './issue-text.ts'
+import { HTTP_LIMITS, limitsRules } from './limits-rules.ts'
 import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
 import { tlsRules } from './tls-rules.ts'
 import { workRules } from './work-rules.ts'
@@ -54,6 +55,8 @@ const ONLY: readonly { readonly key: readonly string[]; readonly protocols: read
   { key: ['compression'], protocols: ['http'] },
   { key: ['limits', 'maxPayload'], protocols: ['websocket'] },
   { key: ['limits', 'maxFragments'], protocols: ['websocket'] },
+  { key: ['limits', 'upgradeSeconds'], protocols: ['websocket'] },
+  ...HTTP_LIMITS.map((key) => ({ key: ['limits', key], protocols: ['http', 'websocket'] })),
 ]
 
 export function keysFitTheProtocol({ ports }: Shape): Finding[] {
@@ -95,6 +98,7 @@ export const RULES: readonly Rule[] = [
   socketPathsAreShort,
   ...addressRules,
   ...framingRules,
+  ...limitsRules,
   ...tlsRules,
   ...workRules,
   staticIsAFolder,

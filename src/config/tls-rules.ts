@@ -1,4 +1,4 @@
-import { createSecureContext } from 'node:tls'
+import type { SecureContextOptions } from 'node:tls'
 import { certificatesOf, readCertificate, readPem } from './certificate.ts'
 import type { Shape } from './check-shape.ts'
 import type { Finding, Path } from './finding.ts'
@@ -25,7 +25,7 @@ export function certificatesAreGood({ ports }: Shape, dir: string): Finding[] {
 /** What only OpenSSL knows: a key that is too short for its level of security, say. */
 function unusable({ cert, key, passphrase }: { cert: string; key: string; passphrase?: string }, path: Path): Finding[] {
   try {
-    createSecureContext({ cert, key, ...(passphrase !== undefined && { passphrase }) })
+    tryContext({ cert, key, ...(passphrase !== undefined && { passphrase }) })
     return []
   } catch (error) {
     return [{ path, message: `OpenSSL refuses this certificate or its key: ${reasonOf(error)}` }]
@@ -70,7 +70,7 @@ export function ciphersAreKnown({ ports }: Shape): Finding[] {
   return ports.flatMap(({ path, value: { tls } }) => {
     if (tls?.ciphers === undefined) return []
     try {
-      createSecureContext({ ciphers: tls.ciphers, minVersion: tls.minVersion })
+      tryContext({ ciphers: tls.ciphers, minVersion: tls.minVersion })
       return []
     } catch {
       return [{ path: [...path, 'tls', 'ciphers'], message: 'OpenSSL knows no cipher of this list, expected one as "openssl ciphers" takes it' }]
@@ -90,6 +90,11 @@ export function protocolsInsideFit({ ports }: Shape): Finding[] {
     }
     return findings
   })
+}
+
+/** node:tls is loaded on demand: it takes 30 ms and megabytes. @throws what OpenSSL has against it */
+function tryContext(options: SecureContextOptions): void {
+  process.getBuiltinModule('node:tls').createSecureContext(options)
 }
 
 /** OpenSSL's words without its numbers: "error:0A00018F:SSL routines::ee key too small". */

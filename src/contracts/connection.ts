@@ -1,4 +1,5 @@
 import type { CloseReason } from './close-reason.ts'
+import type { TlsInfo } from './tls-info.ts'
 
 /** What a handler sends: text or bytes. On a WebSocket a string leaves as a text frame, bytes as a binary frame. */
 export type Message = string | Uint8Array
@@ -27,6 +28,8 @@ export interface Connection {
   readonly bytesOut: number
   /** Bytes that were sent but have not left this process. */
   readonly bufferedBytes: number
+  /** What the TLS handshake has found out: versions, the server name, the client's certificate. Undefined on a connection without TLS. */
+  readonly tls: TlsInfo | undefined
   /** False from the moment when `close` or `destroy` was called or the peer has gone. */
   readonly isOpen: boolean
 

@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts'
 import type { Daemon, PortInfo } from './daemon.ts'
 import type { Logger } from './logger.ts'
 import type { Peer } from './peer.ts'
+import type { TlsInfo } from './tls-info.ts'
 
 /** Marks a handler class with its protocol: also one that extends the class of another copy of this package is known by it. */
 export const HANDLER_PROTOCOL: unique symbol = Symbol.for('polyport.handler')
@@ -97,6 +98,8 @@ export interface StreamInfo {
   readonly remoteAddress: string
   readonly remotePort: number
   readonly port: string
+  /** What the TLS handshake has found out; undefined without TLS. */
+  readonly tls: TlsInfo | undefined
 }
 
 /** A port that hands out the raw duplex, for another library to speak its protocol on. */

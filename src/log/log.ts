@@ -72,13 +72,23 @@ export const LOG_FILE_VARIABLE = 'POLYPORT_LOG_FILE'
 export function reopenLog(): void {
   const file = process.env[LOG_FILE_VARIABLE]
   if (file === undefined || stdout === undefined) return
-  closeSync(stdout.redirect(openSync(file, 'a', LOG_MODE)))
+  const fd = openedFile(file)
+  if (fd !== undefined) closeSync(stdout.redirect(fd))
+}
+
+function openedFile(file: string): number | undefined {
+  try {
+    return openSync(file, 'a', LOG_MODE)
+  } catch {
+    // Its folder is gone, or may not be written to any more: what is open already is better than nothing.
+    return undefined
+  }
 }
 
 function stdoutWriter(): LineWriter {
   if (stdout === undefined) {
     const file = process.env[LOG_FILE_VARIABLE]
-    const writer = new LineWriter(file === undefined ? STDOUT : openSync(file, 'a', LOG_MODE))
+    const writer = new LineWriter(file === undefined ? STDOUT : (openedFile(file) ?? STDOUT))
     process.once('exit', () => writer.flush())
     stdout = writer
   }

@@ -4,11 +4,14 @@ import type { Config, ConfigInput } from '../config/schema.ts'
 import type { Daemon } from '../contracts/daemon.ts'
 import { ConfigError, ReloadError } from '../errors.ts'
 import { LocalPost } from '../ipc/local-post.ts'
+import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
+import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { loadHandlers } from '../worker/load-handlers.ts'
 import { Worker } from '../worker/worker.ts'
+import { warnOfExpiry } from './certificates.ts'
 import { EmbeddedStaff } from './embedded-staff.ts'
 import { ListeningSockets } from './listening-sockets.ts'
 import { Overview, type WorkerView } from './overview.ts'
@@ -50,6 +53,9 @@ export class EmbeddedDaemon {
   async #start(): Promise<Daemon> {
     const config = this.#config
     const { loaded, problems } = await loadHandlers(config)
+    const lifecycle = await loadLifecycle(config)
+    const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
+    problems.push(...lifecycle.problems, ...(classes?.problems ?? []))
     if (problems.length > 0) throw new ConfigError(problems)
     const dir = sharedMemoryDir(`${config.runtimeDir}/${process.pid}-${++numStarted}`)
     this.#store = Store.create({ dir })
@@ -57,8 +63,10 @@ export class EmbeddedDaemon {
     const post = new LocalPost(log)
     this.#post = post
     const worker = new Worker({
-      start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir },
+      start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir, isFirst: true },
       loaded,
+      hooks: lifecycle.loaded,
+      classes,
       log,
       post: post.join({ role: 'worker', index: 0 }, 1),
       onAccepted: () => {},
@@ -68,6 +76,7 @@ export class EmbeddedDaemon {
       onStop: () => this.#stop(),
     })
     this.#worker = worker
+    warnOfExpiry(config, log)
     this.#staff = await EmbeddedStaff.load({ config, daemon: worker.daemon, post })
     await worker.start()
     this.#sockets = await ListeningSockets.open(config.ports, 1)
@@ -90,7 +99,7 @@ export class EmbeddedDaemon {
       status: async () => {
         this.#book.record(0, await worker.report())
         const addresses = new Map(worker.daemon.ports.map((port) => [port.name, port.address]))
-        return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], tables: worker.daemon.tables })
+        return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], staff: this.#staff?.views ?? [], tables: worker.daemon.tables })
       },
       metrics: async () => {
         const duty = this.#staff?.report
@@ -120,7 +129,9 @@ export class EmbeddedDaemon {
 
   async #end(): Promise<void> {
     const { maxWaitSeconds } = this.#config
-    await Promise.all([this.#worker?.stop(maxWaitSeconds), this.#staff?.stop(maxWaitSeconds)])
+    const staff = this.#staff?.stop(maxWaitSeconds) ?? Promise.resolve()
+    await Promise.all([this.#worker?.stop(maxWaitSeconds, staff), staff])
+    await this.#staff?.stopQueue(maxWaitSeconds)
     this.#post?.close()
     this.#sockets?.close()
     await this.#admin?.stop()

@@ -10,6 +10,7 @@ import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
 import { AdminPorts } from './admin-ports.ts'
+import { type Death, Deaths } from './deaths.ts'
 import { Dispatch } from './dispatch.ts'
 import { HeapSnapshots } from './heap-snapshots.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
@@ -59,6 +60,7 @@ export class Master {
   #workers: Workers | undefined
   #staff: Staff | undefined
   #watchdog: Watchdog | undefined
+  readonly #deaths = new Deaths(() => this.#workers?.slots.find(({ isReady }) => isReady)?.current)
   #dispatch: Dispatch | undefined
   #onEnd: ((code: number) => void) | undefined
 
@@ -76,7 +78,7 @@ export class Master {
       log: parts.log,
       status: () => this.#status(),
       metrics: () => this.#metrics(),
-      readiness: () => this.#readiness(),
+      readiness: () => whyNotReady(this.#state, this.#workers?.slots, this.#staff?.slots),
       reload: () => this.reload(),
       heap: (slot) => this.#heaps.write(slot),
       stop: () => void this.stop(),
@@ -123,6 +125,7 @@ export class Master {
    * @throws ConfigError, BindError, ReloadError: the old code goes on with every connection
    */
   reload(): Promise<void> {
+    this.#roster.reopenLogs()
     return this.#reloads.request(() => this.#reload())
   }
 
@@ -134,7 +137,9 @@ export class Master {
     const said = this.#service.stopping()
     this.#dispatch?.close()
     const { maxWaitSeconds } = this.#config
-    await Promise.all([this.#workers?.stop(maxWaitSeconds), this.#staff?.stop(maxWaitSeconds)])
+    const staff = this.#staff?.stop(maxWaitSeconds)
+    await Promise.all([this.#workers?.stop(maxWaitSeconds, staff), staff])
+    await this.#staff?.stopQueue(maxWaitSeconds)
     await said
     await this.#close()
     this.#log.info('Stopped')
@@ -168,7 +173,7 @@ export class Master {
       open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
       onReady: (slot, child) => this.#back(slot, child),
-      onExit: (slot, child) => this.#exited(slot, child),
+      onExit: (slot, child, death) => this.#exited(slot, child, death),
     })
     this.#workers = workers
     this.#staff = new Staff({
@@ -178,8 +183,9 @@ export class Master {
       roster: this.#roster,
       ports: () => Array.from(this.addresses, ([name, address]) => ({ name, address })),
       onMessage: (child, message) => this.#receiveFromStaff(child, message),
-      onExit: (child) => this.#ended(child),
+      onExit: (child, death) => this.#ended(child, death),
     })
+    await workers.startFirst(config)
     await Promise.all([workers.start(config), this.#staff.start(config)])
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
     await this.#admin.openAdmin(config)
@@ -227,16 +233,22 @@ export class Master {
     sockets.keep()
   }
 
-  /** Replaces one worker by another that takes its connections over. */
-  #recycle(slot: Slot, reason: string): Promise<void> {
-    return this.#reloads
-      .inTurn(async () => {
-        if (this.#state !== 'ready' || slot.current === undefined) return
+  /** Replaces one worker by another that takes its connections over. Resolves with whether it is no longer there. */
+  async #recycle(slot: Slot, reason: string): Promise<boolean> {
+    const { current } = slot
+    try {
+      await this.#reloads.inTurn(async () => {
+        // Something else has done away with it while this waited for its turn.
+        if (this.#state !== 'ready' || slot.current !== current) return
         this.#log.info({ worker: slot.index, reason }, 'Replacing a worker')
         await this.#workers?.replace(slot, this.#config)
         this.#dispatch?.changed(slot)
       })
-      .catch((error: unknown) => this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on'))
+      return true
+    } catch (error) {
+      this.#log.error({ err: error, worker: slot.index }, 'Cannot replace a worker: the old one goes on')
+      return false
+    }
   }
 
   #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {
@@ -250,11 +262,13 @@ export class Master {
     else if (child !== slot.current) return
     else if (message.type === 'accepted') this.#dispatch?.accepted(slot, message.port, message.connections)
     else if (message.type === 'rested') this.#dispatch?.reopen(slot, message.port)
+    else if (message.type === 'terminated') void this.#recycle(slot, 'SIGTERM')
   }
 
   #back(slot: Slot, child: WorkerChild): void {
     this.#log.info({ worker: slot.index, pid: child.pid }, 'Worker ready')
     this.#dispatch?.ready()
+    this.#deaths.tell()
   }
 
   #receiveFromStaff(child: WorkerChild, message: ToMaster): void {
@@ -262,28 +276,23 @@ export class Master {
     else if (message.type === 'stop') void this.stop()
     else if (message.type === 'reload') this.reload().catch(() => {})
     else if (message.type === 'failed') this.#log.error({ role: placeText(child.place) }, `Process cannot start: ${message.message}`)
+    // It dies, and the next one begins.
+    else if (message.type === 'terminated') void child.stop(this.#config.maxWaitSeconds)
     else if (message.type === 'kill') this.#staff?.killStuck(message.owner)
   }
 
-  #ended(child: WorkerChild): void {
+  #ended(child: WorkerChild, death: Death): void {
+    if (death.isDeath && child.config.lifecycle.length > 0) this.#deaths.add(child, death)
     this.#store?.checkReaders()
     this.#book.retire(child.pid ?? 0)
   }
 
-  #exited(slot: Slot, child: WorkerChild): void {
-    this.#ended(child)
+  #exited(slot: Slot, child: WorkerChild, death: Death): void {
+    this.#ended(child, death)
     const purged = this.#registry?.purge(child.owner) ?? []
     if (purged.length > 0) this.#log.warn({ worker: slot.index, connections: purged.length }, 'Connections ended with their worker')
     if (slot.current === undefined) this.#dispatch?.changed(slot)
     this.#dispatch?.lost(child)
-  }
-
-  #readiness(): string | undefined {
-    if (this.#state !== 'ready') return `the daemon is ${this.#state}`
-    const workers = whyNotReady(this.#workers?.slots ?? [], ({ index }) => `${index}`)
-    if (workers !== undefined) return `worker ${workers} does not listen yet`
-    const staff = whyNotReady(this.#staff?.slots ?? [], ({ place }) => placeText(place))
-    return staff === undefined ? undefined : `${staff} does not run yet`
   }
 
   /**
@@ -309,7 +318,8 @@ export class Master {
 
   async #status(): Promise<DaemonStatus> {
     await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
-    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers: this.#workers?.views ?? [], tables: this.#tables })
+    const [workers, staff] = [this.#workers?.views ?? [], this.#staff?.views ?? []]
+    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers, staff, tables: this.#tables })
   }
 
   async #close(): Promise<void> {

@@ -11,6 +11,11 @@ export function unchangeable(old: Config, next: Config): string[] {
     if (now === undefined) found.push(`tables.${name} has been removed: this needs a restart`)
     else if (differ(table, now)) found.push(`tables.${name} has changed: this needs a restart; a new table can be added without one`)
   }
+  // The process that holds the tasks lives over reloads.
+  for (const key of ['dataDir', 'maxQueued', 'maxFailed'] as const) {
+    const isKept = old.tasks !== undefined && next.tasks !== undefined
+    if (isKept && old.tasks?.[key] !== next.tasks?.[key]) found.push(`tasks.${key} has changed: this needs a restart`)
+  }
   const isSystemSocket = ({ path, protocol }: Config['ports'][number]): boolean => path !== undefined && protocol === 'udp'
   for (const port of next.ports.filter(isSystemSocket)) {
     const before = old.ports.find(({ name }) => name === port.name)

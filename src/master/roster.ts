@@ -35,6 +35,11 @@ export class Roster {
     await Promise.all(heard.map(({ child, done }) => (whom === 'all' || child.place.role === 'worker' ? done : undefined)))
   }
 
+  /** The log file may have been moved away. New processes open it by themselves, but if a reload fails the old ones go on. */
+  reopenLogs(): void {
+    for (const child of this.children) child.send({ type: 'reopenLog' })
+  }
+
   /** Has processes report. Resolves with the number of those that did not in time. */
   async refresh(children: readonly WorkerChild[]): Promise<number> {
     const answers = await Promise.all(

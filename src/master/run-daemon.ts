@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import { createLog, reopenLog } from '../log/log.ts'
+import { warnOfExpiry } from './certificates.ts'
 import { Master } from './master.ts'
 import { startupTable } from './startup-table.ts'
 import { onStopSignals } from './stop-signals.ts'
@@ -21,14 +22,19 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   // Workers inherit it, for handlers to read.
   process.env['POLYPORT_APP_VERSION'] = appVersion
   const log = createLog({ ...config.log, name: config.name, role: 'master' })
-  const master = new Master({ config, log, appVersion, readConfig: options.readConfig })
+  const readConfig = async (): Promise<Config> => {
+    const next = await options.readConfig()
+    warnOfExpiry(next, log)
+    return next
+  }
+  const master = new Master({ config, log, appVersion, readConfig })
   const ended = master.ended()
   onStopSignals(
     () => void master.stop(),
     () => void master.abort(),
   )
   const onReload = (): void => {
-    // The log may have been moved away: new workers open it by themselves.
+    // The log may have been moved away.
     reopenLog()
     // A reload that fails is logged and counted there.
     master.reload().catch(() => {})
@@ -37,6 +43,7 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   process.on('SIGUSR2', () => {
     master.reloadTasks().catch((error: unknown) => log.error({ err: error }, 'Cannot replace the task workers: the old ones go on'))
   })
+  warnOfExpiry(config, log)
   await master.start()
   if (config.log.format !== 'json') announce(startupTable(config, master.addresses, master.adminAddress))
   log.info({ ports: config.ports.length, workers: config.workers }, 'Ready')

@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Place } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
+import type { Death } from './deaths.ts'
 import { WorkerChild, type WorkerChildParts } from './worker-child.ts'
 
 // A worker that lived this long did not die of its start: the next one begins at once.
@@ -12,12 +13,14 @@ const LONGEST_DELAY_MS = 30_000
 export interface SlotParts {
   readonly place: Place
   readonly log: Logger
-  readonly child: Omit<WorkerChildParts, 'place' | 'owner' | 'config' | 'onExit'>
+  readonly child: Omit<WorkerChildParts, 'place' | 'owner' | 'config' | 'isFirst' | 'onExit'>
   readonly nextOwner: () => number
   /** The shortest time from the end of a process to the next one's start, in milliseconds. */
   readonly restartMs?: (config: Config) => number
+  /** The longest such time for one that keeps dying, in milliseconds; 30 s when absent. */
+  readonly longestDelayMs?: (dead: WorkerChild) => number
   /** A process has ended; if it was the one that serves, another begins by itself. */
-  readonly onExit: (slot: Slot, child: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null; isExpected: boolean }) => void
+  readonly onExit: (slot: Slot, child: WorkerChild, death: Death) => void
 }
 
 /** The place of one process: starts its process, another when that one dies, and one beside it that takes over in a reload. */
@@ -63,11 +66,11 @@ export class Slot {
     return this.#current?.isReady === true
   }
 
-  /** Starts the process that serves. */
-  start(): WorkerChild {
+  /** Starts the process that serves. @param options `isFirst`: of the daemon */
+  start({ isFirst = false } = {}): WorkerChild {
     this.#timer = undefined
     this.delayMs = 0
-    this.#current = this.#spawn(this.#config)
+    this.#current = this.#spawn(this.#config, isFirst)
     return this.#current
   }
 
@@ -81,8 +84,7 @@ export class Slot {
   promote(): void {
     const next = this.#next
     if (next === undefined) return
-    clearTimeout(this.#timer)
-    this.delayMs = 0
+    this.#cancelStart()
     const old = this.#current
     if (old !== undefined) this.#drain(old)
     this.#config = next.config
@@ -101,21 +103,28 @@ export class Slot {
   /** There is to be no worker here any more: the one that serves drains. */
   retire(): void {
     this.#isStopping = true
-    clearTimeout(this.#timer)
+    this.#cancelStart()
     if (this.#current !== undefined) this.#drain(this.#current)
     this.#current = undefined
   }
 
-  async stop(maxWaitSeconds: number): Promise<void> {
+  /** @param others of the daemon; the one that serves here is to end after them */
+  async stop(maxWaitSeconds: number, others?: Promise<unknown>): Promise<void> {
     this.#isStopping = true
-    clearTimeout(this.#timer)
-    await Promise.all(this.children.map((child) => child.stop(maxWaitSeconds)))
+    this.#cancelStart()
+    await Promise.all(this.children.map((child) => child.stop(maxWaitSeconds, child === this.#current ? others : undefined)))
   }
 
   kill(): void {
     this.#isStopping = true
-    clearTimeout(this.#timer)
+    this.#cancelStart()
     for (const child of this.children) child.kill()
+  }
+
+  #cancelStart(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.delayMs = 0
   }
 
   #drain(child: WorkerChild): void {
@@ -123,13 +132,14 @@ export class Slot {
     this.#draining.add(child)
   }
 
-  #spawn(config: Config): WorkerChild {
+  #spawn(config: Config, isFirst = false): WorkerChild {
     const { child, nextOwner } = this.#parts
     return new WorkerChild({
       ...child,
       place: this.place,
       owner: nextOwner(),
       config,
+      isFirst,
       onExit: (ended, code, signal) => this.#exited(ended, code, signal),
     })
   }
@@ -137,28 +147,37 @@ export class Slot {
   #exited(child: WorkerChild, code: number | null, signal: NodeJS.Signals | null): void {
     const isCurrent = child === this.#current
     const isExpected = this.#isStopping || (!isCurrent && code === 0)
+    // One that never served is told of where it was to start.
+    const isDeath = !isExpected && !isReturn(this.place, code) && (isCurrent || child.state !== 'starting')
     if (isCurrent) this.#current = undefined
     if (child === this.#next) this.#next = undefined
     this.#draining.delete(child)
     // While one is being prepared it is waited for: whether it takes over is decided there.
     if (isCurrent && !this.#isStopping && this.#next === undefined) this.#startAgain(child)
     if (!isExpected) this.#report(child, { code, signal }, isCurrent)
-    this.#parts.onExit(this, child, { code, signal, isExpected })
+    this.#parts.onExit(this, child, { code, signal, isDeath })
   }
 
   #report({ pid }: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null }, isCurrent: boolean): void {
     const { role, index } = this.place
     const who = role === 'worker' ? { worker: index } : { role: placeText(this.place) }
     const what = role === 'worker' ? 'Worker' : 'Process'
+    if (isReturn(this.place, death.code)) return this.#parts.log.info({ ...who, pid, delayMs: this.delayMs }, 'Process has returned: starting another')
     this.#parts.log.error({ ...who, pid, ...death, delayMs: this.delayMs }, isCurrent ? `${what} died: starting another` : `${what} died`)
   }
 
   #startAgain(dead: WorkerChild): void {
     const lived = Date.now() - dead.startedAt
     this.#deaths = lived >= STEADY_MS ? 0 : this.#deaths + 1
-    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), LONGEST_DELAY_MS)
+    const longestMs = this.#parts.longestDelayMs?.(dead) ?? LONGEST_DELAY_MS
+    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), longestMs)
     this.delayMs = Math.max(backoffMs, this.#parts.restartMs?.(this.#config) ?? 0)
     this.restarts++
     this.#timer = setTimeout(() => this.start(), this.delayMs)
   }
+}
+
+/** Whether a custom process has ended as it may. */
+function isReturn({ role }: Place, code: number | null): boolean {
+  return role === 'process' && code === 0
 }

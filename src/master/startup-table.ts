@@ -1,7 +1,5 @@
 import type { Config, PortConfig } from '../config/schema.ts'
-
-// In a project of its own npx finds the program; in this repository it has to be named.
-const COMMAND = import.meta.url.includes('/node_modules/') ? 'npx polyport' : 'node dist/bin.js'
+import { tryLine, tryWebSocket } from './try-line.ts'
 
 /** The table that a start prints: every port with a line to try it by. */
 export function startupTable(config: Config, addresses: ReadonlyMap<string, string>, admin: string | undefined): string {
@@ -14,31 +12,9 @@ export function startupTable(config: Config, addresses: ReadonlyMap<string, stri
 }
 
 function rowsOf(port: PortConfig, address: string): string[][] {
-  const rows = [[port.name, port.protocol, address, port.path === undefined ? tryAddress(port, address) : tryPath(port)]]
+  const rows = [[port.name, port.tls === undefined ? port.protocol : `${port.protocol}, tls`, address, tryLine(port, address)]]
   if (port.websocket !== undefined && port.path === undefined) {
-    rows.push(['', 'websocket', `${address}${port.websocket.path}`, `${COMMAND} connect ws://${reachable(address)}${port.websocket.path}`])
+    rows.push(['', 'websocket', `${address}${port.websocket.path}`, tryWebSocket(port, address, port.websocket.path)])
   }
   return rows
-}
-
-function tryAddress(port: PortConfig, address: string): string {
-  const target = reachable(address)
-  const colon = target.lastIndexOf(':')
-  const host = target.slice(0, colon).replace(/^\[|\]$/g, '')
-  const number = target.slice(colon + 1)
-  if (port.protocol === 'udp') return `echo hi | nc -u -w1 ${host} ${number}`
-  if (port.protocol === 'http') return `curl http://${target}/`
-  if (port.protocol === 'websocket') return `${COMMAND} connect ws://${target}/`
-  return port.protocol === 'tcp' && port.framing?.type === 'eof' ? `telnet ${host} ${number}` : `nc ${host} ${number}`
-}
-
-function tryPath(port: PortConfig): string {
-  if (port.protocol === 'udp') return `echo hi | socat - UNIX-SENDTO:${port.path}`
-  if (port.protocol === 'http') return `curl --unix-socket ${port.path} http://localhost/`
-  return port.protocol === 'websocket' ? `curl -i --unix-socket ${port.path} http://localhost/` : `nc -U ${port.path}`
-}
-
-/** An address that listens everywhere is reached here by loopback. */
-function reachable(address: string): string {
-  return address.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../contracts/logger.ts'
 import type { Slot } from './slot.ts'
 import type { WorkerChild } from './worker-child.ts'
@@ -6,16 +7,24 @@ import type { Workers } from './workers.ts'
 const LOOK_MS = 1000
 // A worker that has nothing to do reports every 5 s: that long it may be silent.
 const SILENCE_MS = 5500
+// A look that comes so late says that this process itself did not run: stopped, or the whole machine was.
+const LATE_MS = 3 * LOOK_MS
+// A worker younger than that is not replaced for its memory: what it needs to begin with does not become less.
+const YOUNG_MS = 5000
+// The code may be broken by now, so that no other worker starts: how long until the next try.
+const RETRY_MS = 30_000
 
 /** Looks after workers that run: one that is stuck is killed, one that has done or grown enough is replaced. */
 export class Watchdog {
   readonly #workers: Workers
   readonly #log: Logger
-  readonly #replace: (slot: Slot, reason: string) => Promise<void>
+  readonly #replace: (slot: Slot, reason: string) => Promise<boolean>
   readonly #beingReplaced = new Set<Slot>()
   #timer: NodeJS.Timeout | undefined
+  #lookedAt = performance.now()
 
-  constructor(parts: { workers: Workers; log: Logger; replace: (slot: Slot, reason: string) => Promise<void> }) {
+  /** @param parts `replace` resolves with whether it has been done */
+  constructor(parts: { workers: Workers; log: Logger; replace: (slot: Slot, reason: string) => Promise<boolean> }) {
     this.#workers = parts.workers
     this.#log = parts.log
     this.#replace = parts.replace
@@ -30,16 +39,28 @@ export class Watchdog {
   }
 
   #look(): void {
+    const now = performance.now()
+    const isLate = now - this.#lookedAt > LATE_MS
+    this.#lookedAt = now
     for (const slot of this.#workers.slots) {
       const { current } = slot
-      if (current?.isReady !== true) continue
-      if (isStuck(current)) this.#kill(slot, current)
+      if (current === undefined) continue
+      // What they have said meanwhile has not been read yet.
+      if (isLate) current.heardAt = now
+      else if (!current.isReady) this.#lookAtStart(slot, current)
+      else if (isStuck(current)) this.#kill(slot, current, 'Worker is stuck: its event loop does not run. Killing it')
       else void this.#recycle(slot, current)
     }
   }
 
-  #kill(slot: Slot, child: WorkerChild): void {
-    this.#log.error({ worker: slot.index, pid: child.pid, stuckSeconds: child.config.stuckSeconds }, 'Worker is stuck: its event loop does not run. Killing it')
+  /** The first ones of a start or a reload are waited for there; this is for the one that follows a worker that died. */
+  #lookAtStart(slot: Slot, child: WorkerChild): void {
+    if (Date.now() - child.startedAt > child.config.startSeconds * 1000 + LOOK_MS) this.#kill(slot, child, 'Worker does not get ready: killing it')
+  }
+
+  #kill(slot: Slot, child: WorkerChild, why: string): void {
+    const { stuckSeconds, startSeconds } = child.config
+    this.#log.error({ worker: slot.index, pid: child.pid, stuckSeconds, startSeconds }, why)
     child.kill()
   }
 
@@ -47,7 +68,7 @@ export class Watchdog {
     const reason = reasonToReplace(child)
     if (reason === undefined || this.#beingReplaced.has(slot)) return
     this.#beingReplaced.add(slot)
-    await this.#replace(slot, reason)
+    if (!(await this.#replace(slot, reason))) await sleep(RETRY_MS, undefined, { ref: false })
     this.#beingReplaced.delete(slot)
   }
 }
@@ -59,10 +80,10 @@ function isStuck(child: WorkerChild): boolean {
   return silent > Math.max(child.config.stuckSeconds * 1000, SILENCE_MS + LOOK_MS)
 }
 
-function reasonToReplace({ config, report }: WorkerChild): string | undefined {
+function reasonToReplace({ config, report, startedAt }: WorkerChild): string | undefined {
   if (report === undefined) return undefined
   const { maxRequests, maxMemory } = config
   const messages = report.ports.reduce((sum, { messagesIn }) => sum + messagesIn, 0)
   if (maxRequests !== undefined && messages >= maxRequests) return 'maxRequests'
-  return maxMemory !== undefined && report.memory.rss > maxMemory ? 'maxMemory' : undefined
+  return maxMemory !== undefined && report.memory.rss > maxMemory && Date.now() - startedAt > YOUNG_MS ? 'maxMemory' : undefined
 }

@@ -12,6 +12,7 @@ import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { withoutKeys } from './certificates.ts'
 import type { Account } from './privileges.ts'
 
 const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
@@ -21,6 +22,8 @@ const DUTY_PROGRAM = new URL('../worker/duty-process.js', import.meta.url)
 const V8_FLAGS = ['--no-allocation-site-pretenuring']
 
 const LAST_WORDS_MS = 1000
+// What the last process has for `onDaemonStop` behind the longest stop of the others, in seconds.
+const LAST_SECONDS = 5
 
 export type WorkerState = 'starting' | 'ready' | 'draining'
 
@@ -28,6 +31,8 @@ export interface WorkerChildParts {
   readonly place: Place
   readonly owner: number
   readonly config: Config
+  /** Of the daemon. */
+  readonly isFirst: boolean
   /** The folder of the shared memory. */
   readonly store: string
   readonly log: Logger
@@ -59,6 +64,8 @@ export class WorkerChild {
   heirs: readonly number[] = []
   /** Another one has its place. */
   isLeaving = false
+  /** It has said that it cannot start, or has ended by itself before it could. */
+  hasFailed = false
   readonly #child: ChildProcess
   readonly #log: Logger
   readonly #bus: string
@@ -72,7 +79,7 @@ export class WorkerChild {
   #hasEnded = false
 
   constructor(parts: WorkerChildParts) {
-    const { place, owner, config, store, log } = parts
+    const { place, owner, config, isFirst, store, log } = parts
     const what = placeText(place)
     this.place = place
     this.owner = owner
@@ -81,7 +88,7 @@ export class WorkerChild {
     this.#bus = join(store, `bus-${owner}.sock`)
     // In the background: the file that has this name now, not the one that was moved away.
     const logFile = process.env[LOG_FILE_VARIABLE]
-    const out = logFile === undefined ? 'inherit' : openSync(logFile, 'a')
+    const out = logFile === undefined ? 'inherit' : opened(logFile)
     this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
       stdio: ['ignore', out, out, 'ipc'],
       execArgv: [...process.execArgv, ...V8_FLAGS],
@@ -99,6 +106,7 @@ export class WorkerChild {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#hasEnded = true
+      if (code !== null && !this.isReady) this.hasFailed = true
       // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
       for (const onSent of this.#unsent) onSent()
       this.#unsent.clear()
@@ -110,7 +118,8 @@ export class WorkerChild {
       this.#ended.reach()
       parts.onExit(this, code, signal)
     })
-    this.send({ type: 'start', start: { config, place, owner, store, bus: this.#bus } })
+    const known = place.role === 'worker' ? config : withoutKeys(config)
+    this.send({ type: 'start', start: { config: known, place, owner, isFirst, store, bus: this.#bus } })
   }
 
   get pid(): number | undefined {
@@ -166,11 +175,13 @@ export class WorkerChild {
   }
 
   /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */
-  async stop(maxWaitSeconds: number): Promise<void> {
+  /** @param others for the last process of the daemon: it is to end after them */
+  async stop(maxWaitSeconds: number, others?: Promise<unknown>): Promise<void> {
     if (this.#hasEnded) return
     this.state = 'draining'
-    this.send({ type: 'stop', maxWaitSeconds })
-    await this.#endsWithin((maxWaitSeconds + 1) * 1000)
+    this.send({ type: 'stop', maxWaitSeconds, isLast: others !== undefined })
+    void others?.then(() => this.send({ type: 'last' }))
+    await this.#endsWithin((maxWaitSeconds + (others === undefined ? 1 : LAST_SECONDS)) * 1000)
   }
 
   /** It gives its connections away; what cannot move is served for a while. */
@@ -178,7 +189,9 @@ export class WorkerChild {
     const { maxWaitSeconds, spreadSeconds } = this.config
     const there = heirs[0]?.config.ports ?? []
     const ports = this.config.ports
-      .filter(({ name, protocol }) => there.some((port) => port.name === name && port.protocol === protocol))
+      .filter(({ name, protocol, tls }) =>
+        there.some((port) => port.name === name && port.protocol === protocol && (port.tls === undefined) === (tls === undefined)),
+      )
       .map(({ name }) => name)
     if (this.state !== 'draining') void this.#endsWithin((maxWaitSeconds + 2) * 1000)
     this.state = 'draining'
@@ -208,6 +221,7 @@ export class WorkerChild {
   }
 
   #failed({ problems, message }: Extract<ToMaster, { type: 'failed' }>): void {
+    this.hasFailed = true
     const error = problems.length > 0 ? new ConfigError(problems) : new BindError(message)
     this.#loaded.fail(error)
     this.#ready.fail(error)
@@ -220,4 +234,13 @@ function milestone(): Milestone {
   // Nobody may be waiting for it.
   promise.catch(() => {})
   return { reached: promise, reach: resolve, fail: reject }
+}
+
+function opened(logFile: string): number | 'inherit' {
+  try {
+    return openSync(logFile, 'a')
+  } catch {
+    // Its folder is gone, or may not be written to any more: no reason not to start.
+    return 'inherit'
+  }
 }

@@ -11,6 +11,8 @@ export interface PortReport {
   readonly accepted: number
   /** By reason. */
   readonly refused: Readonly<Record<string, number>>
+  /** HTTP requests that were refused before a handler saw them, or in the middle of their body, by `"413 frame_too_long"`. */
+  readonly requestsRefused?: Readonly<Record<string, number>>
   /** Connections that ended, by reason. */
   readonly closed: Readonly<Record<string, number>>
   readonly messagesIn: number
@@ -36,6 +38,7 @@ export class PortCounters {
   connections = 0
   accepted = 0
   readonly refused: Record<string, number> = {}
+  readonly requestsRefused: Record<string, number> = {}
   readonly closed: Record<string, number> = {}
   messagesIn = 0
   messagesOut = 0
@@ -50,6 +53,12 @@ export class PortCounters {
 
   refuse(reason: CloseReason): void {
     this.refused[reason] = (this.refused[reason] ?? 0) + 1
+  }
+
+  /** @param status one of a bounded set */
+  refuseRequest(status: number, reason: CloseReason): void {
+    const key = `${status} ${reason}`
+    this.requestsRefused[key] = (this.requestsRefused[key] ?? 0) + 1
   }
 
   close(reason: CloseReason): void {
@@ -87,6 +96,7 @@ export class PortCounters {
       rests: this.rests,
       errors: this.errors,
       handlerSeconds: this.handler.report(),
+      ...((http || port.protocol === 'websocket') && { requestsRefused: this.requestsRefused }),
       ...(http && { requests: this.#requestReport(), requestSeconds: this.requestDuration.report() }),
     }
   }

@@ -11,7 +11,7 @@ export function emptyPort(port: { readonly name: string; readonly protocol: Prot
     connections: 0,
     accepted: 0,
     refused: { max_connections: 0, max_connections_per_ip: 0, rate: 0, denied: 0, origin: 0, proxy_header: 0, tls: 0 },
-    closed: { client: 0, server: 0, shutdown: 0, heartbeat: 0, overflow: 0, frame_too_long: 0, rate: 0, error: 0 },
+    closed: { client: 0, server: 0, shutdown: 0, heartbeat: 0, overflow: 0, frame_too_long: 0, rate: 0, denied: 0, error: 0 },
     messagesIn: 0,
     messagesOut: 0,
     bytesIn: 0,
@@ -20,6 +20,7 @@ export function emptyPort(port: { readonly name: string; readonly protocol: Prot
     rests: 0,
     errors: 0,
     handlerSeconds: EMPTY_HISTOGRAM,
+    ...((http || port.protocol === 'websocket') && { requestsRefused: NO_REQUESTS_REFUSED }),
     ...(http && { requests: { 'GET 2xx': 0, 'GET 3xx': 0, 'GET 4xx': 0, 'GET 5xx': 0 }, requestSeconds: EMPTY_HISTOGRAM }),
   }
 }
@@ -41,9 +42,19 @@ export function addPorts(a: PortReport, b: PortReport): PortReport {
     rests: a.rests + b.rests,
     errors: a.errors + b.errors,
     handlerSeconds: addHistograms(a.handlerSeconds, b.handlerSeconds),
+    ...(a.requestsRefused !== undefined && { requestsRefused: addRecords(a.requestsRefused, b.requestsRefused ?? {}) }),
     ...(a.requests !== undefined && { requests: addRecords(a.requests, b.requests ?? {}) }),
     ...(a.requestSeconds !== undefined && { requestSeconds: addHistograms(a.requestSeconds, b.requestSeconds ?? EMPTY_HISTOGRAM) }),
   }
+}
+
+const NO_REQUESTS_REFUSED: Readonly<Record<string, number>> = {
+  '400 error': 0,
+  '408 heartbeat': 0,
+  '413 frame_too_long': 0,
+  '414 frame_too_long': 0,
+  '431 frame_too_long': 0,
+  '501 denied': 0,
 }
 
 const EMPTY_HISTOGRAM: HistogramReport = { buckets: new Array<number>(SECONDS_BUCKETS.length + 1).fill(0), sum: 0 }

@@ -16,6 +16,8 @@ export interface MasterFacts {
   readonly missingWorkers: number
   /** Every process has just reported, and none gives its connections to another. */
   readonly isSettled: boolean
+  /** `expiresAt` in milliseconds since 1970. */
+  readonly certificates: readonly { readonly port: string; readonly certificate: string; readonly expiresAt: number }[]
   readonly tables: readonly { readonly name: string; readonly rows: number; readonly size: number }[]
   readonly users: number
   readonly groups: number
@@ -38,6 +40,10 @@ export function masterMetrics(facts: MasterFacts): MetricJson[] {
   return [
     family('polyport_info', [{ value: 1, labels: { version: facts.version, node: process.versions.node, app_version: facts.appVersion } }]),
     family('polyport_start_time_seconds', single(facts.startedAt)),
+    family(
+      'polyport_tls_certificate_expiry_seconds',
+      facts.certificates.map(({ port, certificate, expiresAt }) => ({ value: (expiresAt - Date.now()) / 1000, labels: { port, certificate } })),
+    ),
     family('polyport_users', single(facts.users)),
     family('polyport_groups', single(facts.groups)),
     family(

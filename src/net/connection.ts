@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
+import type { TlsInfo } from '../contracts/tls-info.ts'
 import type { PeerAddress } from './address.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -9,6 +10,7 @@ import { startReading, stopReading } from './node-internals.ts'
 import { SCRATCH_BYTES } from './outbox.ts'
 import { PausedBy } from './paused-by.ts'
 import { SendQueue } from './send-queue.ts'
+import { tlsInfoOf } from './tls-info.ts'
 import type { Wire } from './wire.ts'
 
 /** A connection of this worker. Hot path: no closure, emitter or promise per message unless the handler returns a promise. */
@@ -24,6 +26,7 @@ export class SocketConnection implements Connection {
   groups: Set<string> | null = null
   /** While a hand-over is going on: what it has had of each worker's messages when it came from another. */
   had: ReadonlyMap<number, number> | null = null
+  readonly tls: TlsInfo | undefined
   /** It ends as its worker is replaced: the client may come back at once. */
   isRestart = false
   isOpen = true
@@ -46,6 +49,7 @@ export class SocketConnection implements Connection {
     this.wire = context.wire
     this.socket = socket
     this.link = link
+    this.tls = tlsInfoOf(socket)
     this.#sending = new SendQueue(this, context)
     this.#inbox = new Inbox(this, link, context.callbacks)
     if ('fd' in peer) {

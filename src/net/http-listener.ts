@@ -1,8 +1,12 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { CloseReason } from '../contracts/close-reason.ts'
 import type { PeerAddress } from './address.ts'
+import { answerAndEnd } from './http-answer.ts'
 import type { HttpRequests } from './http-requests.ts'
-import type { Arrival, Listener } from './listener.ts'
+import type { HttpSocket } from './http-socket.ts'
+import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
 import {
   idleSockets,
@@ -16,7 +20,9 @@ import {
 } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { refuseByHttp } from './refusal.ts'
+import { endInGoodOrder } from './socket-end.ts'
 import { reasonOf } from './socket-error.ts'
+import type { SecureListener } from './tls-listener.ts'
 import type { WebSocketUpgrade } from './websocket-upgrade.ts'
 
 // How often a stopping port looks for connections that have become idle.
@@ -25,13 +31,14 @@ const SWEEP_MS = 20
 const UNFINISHED_MS = 1000
 
 /** An http or websocket port: Node's own HTTP server on sockets that were accepted here. */
-export class HttpListener implements Listener {
+export class HttpListener implements SecureListener {
   readonly port: Port
   readonly #requests: HttpRequests
   readonly #upgrade: WebSocketUpgrade | undefined
   readonly #server: Server
-  readonly #failures = new WeakMap<Socket, Error>()
+  readonly #reasons = new WeakMap<Socket, CloseReason>()
   readonly #onSocketClose: (this: Socket) => void
+  readonly #onSocketEnd: (this: Socket) => void
   #sweeper: NodeJS.Timeout | undefined
 
   constructor(parts: { port: Port; requests: HttpRequests; upgrade?: WebSocketUpgrade }) {
@@ -39,15 +46,23 @@ export class HttpListener implements Listener {
     this.port = port
     this.#requests = requests
     this.#upgrade = upgrade
-    const failures = this.#failures
+    requests.webSockets = upgrade
+    const reasons = this.#reasons
     this.#onSocketClose = function () {
-      const failure = failures.get(this)
-      port.released(this, failure === undefined ? 'client' : reasonOf(failure))
+      port.released(this, (this as HttpSocket).polyportRefused ?? reasons.get(this) ?? 'client')
       requests.socketClosed(this)
     }
+    this.#onSocketEnd = function () {
+      requests.guard.onPeerEnd(this)
+    }
     // Other upgrades are answered as the plain requests that they also are (Upgrade: h2c, say).
-    const shouldUpgradeCallback = (request: IncomingMessage): boolean => upgrade?.wants(request) === true
-    this.#server = createServer({ shouldUpgradeCallback, ServerResponse: measuredResponseClass() } as object, requests.onRequest as never)
+    const shouldUpgradeCallback = (request: IncomingMessage): boolean => this.#upgrades(request)
+    this.#server = createServer(
+      { ...requests.guard.serverOptions(), shouldUpgradeCallback, ServerResponse: measuredResponseClass() } as object,
+      requests.onRequest as never,
+    )
+    requests.guard.watch(this.#server)
+    this.#server.on('checkContinue', requests.onExpect as never)
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head))
     // Starts what watches the header and request timeouts: this server never listens by itself.
     this.#server.emit('listening')
@@ -61,12 +76,18 @@ export class HttpListener implements Listener {
     this.#serve(socket)
   }
 
+  secured(socket: TLSSocket): void {
+    this.#serve(socket)
+  }
+
   refuse(client: StreamHandle, status: number): void {
     refuseByHttp(client, status)
   }
 
   #serve(socket: Socket): void {
-    socket.on('error', (error) => this.#failures.set(socket, error))
+    socket.on('error', (error) => this.#reasons.set(socket, reasonOf(error)))
+    socket.on('timeout', onTimeout)
+    socket.on('end', this.#onSocketEnd)
     socket.on('close', this.#onSocketClose)
     this.#server.emit('connection', socket)
   }
@@ -90,7 +111,10 @@ export class HttpListener implements Listener {
           startReading(socket)
         },
         // node:http may have begun to read again by itself: then a request has come, and is answered here.
-        state: () => (socket.destroyed || socket.bytesRead !== bytesRead ? undefined : { kind: 'http', peer }),
+        state: () =>
+          socket.destroyed || socket.bytesRead !== bytesRead
+            ? undefined
+            : { kind: 'http', peer, isNew: bytesRead === 0 && !this.#requests.guard.wasKept(socket) },
         letGo: () => {
           this.port.letGo(socket, 0)
           socket.destroy()
@@ -109,6 +133,7 @@ export class HttpListener implements Listener {
     const socket = socketFromHandle(client)
     setPeer(socket, state.peer)
     this.port.takeOver(socket)
+    if (!state.isNew) this.#requests.guard.keep(socket)
     this.#serve(socket)
   }
 
@@ -118,7 +143,8 @@ export class HttpListener implements Listener {
 
   endOne(socket: Socket): void {
     if ('polyport' in socket) this.#upgrade?.endOne(socket)
-    else socket.destroy()
+    // A request is answered first: that is the last one, and at the end of the time it is cut.
+    else if (!this.#requests.isAnswering(socket) && !socket.writableEnded) endInGoodOrder(socket)
   }
 
   stop(): void {
@@ -145,17 +171,28 @@ export class HttpListener implements Listener {
     for (const socket of this.port.sockets) socket.destroy()
   }
 
+  #upgrades(request: IncomingMessage): boolean {
+    return this.#upgrade !== undefined && this.#requests.guard.admitsUpgrade(request) && this.#upgrade.wants(request)
+  }
+
   #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    if (this.#upgrade?.wants(request) !== true) {
+    if (this.#upgrade === undefined || !this.#upgrades(request)) {
       // Only before Node 22.21, which has no shouldUpgradeCallback.
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-      return
+      return answerAndEnd(socket, 400)
     }
     socket.off('close', this.#onSocketClose)
+    socket.off('end', this.#onSocketEnd)
+    socket.off('timeout', onTimeout)
     // A connection releases its socket by itself, with its own reason; this is for upgrades that were refused.
     socket.on('close', () => {
       if (!('polyport' in socket)) this.port.released(socket, 'client')
     })
     void this.#upgrade.upgrade(request, socket, head)
   }
+}
+
+/** Node closes a connection that had no further request in time. */
+function onTimeout(this: Socket): void {
+  const socket = this as HttpSocket
+  if (socket.polyportResponse === undefined) socket.polyportRefused ??= 'heartbeat'
 }

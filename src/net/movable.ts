@@ -12,7 +12,7 @@ export type MovedState =
       readonly reader: ReaderState /** Received, and not looked at yet. */
       readonly unread: Uint8Array
     }
-  | { readonly kind: 'http'; readonly peer: PeerAddress }
+  | { readonly kind: 'http' /** Nothing was ever received. */; readonly isNew: boolean; readonly peer: PeerAddress }
 
 /** A live connection that could go to another worker now. In the order of its methods, or `goOn` after the first. */
 export interface Movable {

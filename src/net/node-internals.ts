@@ -3,6 +3,7 @@ import type http from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import net from 'node:net'
+import type tls from 'node:tls'
 
 /**
  * The only file that touches what Node does not document: raw handles. `test/net/node-internals.test.ts` says which names it
@@ -93,6 +94,11 @@ export function setPeer(socket: net.Socket, { address, port }: { readonly addres
   ;(socket as unknown as { _peername: object })._peername = address === '' ? {} : { address, port, family }
 }
 
+/** The socket that a TLS socket was put on. */
+export function underlying(socket: tls.TLSSocket): net.Socket {
+  return (socket as unknown as { _parent: net.Socket })._parent
+}
+
 /** Wraps an accepted handle. With `onread`, its callback gets every read in one shared buffer, with the socket as `this`. */
 export function socketFromHandle(handle: StreamHandle, onread?: net.OnReadOpts): net.Socket {
   handle.setNoDelay?.(true)
@@ -179,6 +185,25 @@ export interface ResponseObserver {
 
 /** A response that tells when it has left. Node calls `detachSocket` then, once: a 'close' listener would cost each request twice as much. */
 export type MeasuredResponse = ServerResponse & { observer: ResponseObserver | undefined; startedAt: number }
+
+/** A request that is followed by FIN has its answer, also one that takes a while. Without this Node ends the connection at once. */
+export function answerHalfClosed(server: http.Server): void {
+  ;(server as unknown as { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true
+}
+
+/** Whether anything of a response has left: then no other answer can be given. */
+export function hasSentHead(response: ServerResponse): boolean {
+  return (response as unknown as { _headerSent: boolean })._headerSent
+}
+
+/** Takes a response off its connection: whoever still writes it sees that the client has gone, and another answer can be given. */
+export function abandonResponse(response: ServerResponse, socket: net.Socket): void {
+  response.detachSocket(socket)
+  const state = response as unknown as { destroyed: boolean; _closed: boolean }
+  state.destroyed = true
+  state._closed = true
+  process.nextTick(() => response.emit('close'))
+}
 
 /** The class of responses for `http.createServer`. Made on demand: node:http costs a worker without http ports megabytes. */
 export function measuredResponseClass(): typeof ServerResponse<IncomingMessage> {

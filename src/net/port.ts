@@ -88,9 +88,16 @@ export class Port implements PortInfo {
     this.counters.accepted++
   }
 
-  refused(reason: CloseReason): void {
+  /** What was a client's socket is now under this one: its handshake is done. */
+  replace(old: Socket, socket: Socket): void {
+    this.sockets.delete(old)
+    this.sockets.add(socket)
+  }
+
+  /** @param details for the log */
+  refused(reason: CloseReason, details?: object): void {
     this.counters.refuse(reason)
-    this.log.debug({ reason }, 'Connection refused')
+    this.log.debug({ reason, ...details }, 'Connection refused')
   }
 
   /** The socket has closed: its bytes join the totals. */

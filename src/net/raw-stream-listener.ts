@@ -1,14 +1,16 @@
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { StreamHandler, StreamInfo } from '../contracts/handlers.ts'
 import type { PeerAddress } from './address.ts'
-import type { Listener } from './listener.ts'
 import { type StreamHandle, setPeer, socketFromHandle } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { endInGoodOrder } from './socket-end.ts'
 import { reasonOf } from './socket-error.ts'
+import { tlsInfoOf } from './tls-info.ts'
+import type { SecureListener } from './tls-listener.ts'
 
 /** A stream port: the handler gets the raw duplex. */
-export class RawStreamListener implements Listener {
+export class RawStreamListener implements SecureListener {
   readonly port: Port
 
   constructor(port: Port) {
@@ -16,11 +18,19 @@ export class RawStreamListener implements Listener {
   }
 
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
-    const info = { remoteAddress: peer.address, remotePort: peer.port, port: this.port.name }
     const socket = socketFromHandle(client)
     setPeer(socket, peer)
     this.port.enter(socket)
     if (head !== undefined) socket.unshift(head)
+    this.#open(socket, peer)
+  }
+
+  secured(socket: TLSSocket, peer: PeerAddress): void {
+    this.#open(socket, peer)
+  }
+
+  #open(socket: Socket, peer: PeerAddress): void {
+    const info = { remoteAddress: peer.address, remotePort: peer.port, port: this.port.name, tls: tlsInfoOf(socket) }
     let failure: Error | undefined
     socket.on('error', (error) => {
       failure = error

@@ -59,8 +59,10 @@ export class SendQueue {
     const { outbox } = this.#context
     const { socket } = this.#connection
     if (outbox.reader === this.#connection && outbox.used > 0) {
-      this.write(outbox.take())
-      if (socket.writableLength > 0) outbox.replaceScratch()
+      // A TLS socket tells of no write at once that it is done: a new scratch buffer for each would cost more than this copy.
+      if (this.#connection.tls === undefined) this.write(outbox.take())
+      else this.write(Buffer.from(outbox.take()))
+      if (socket.writableLength > 0 && this.#connection.tls === undefined) outbox.replaceScratch()
     }
     const first = this.#first
     if (first === null) return
@@ -81,7 +83,7 @@ export class SendQueue {
   write(bytes: Uint8Array): void {
     const { socket } = this.#connection
     socket.write(bytes)
-    if (socket.writableLength > 0 || this.#written !== null) this.#keep(bytes, socket.writableLength)
+    if ((socket.writableLength > 0 || this.#written !== null) && this.#connection.tls === undefined) this.#keep(bytes, socket.writableLength)
   }
 
   clear(): void {

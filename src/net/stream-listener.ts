@@ -1,4 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { FrameError } from '../errors.ts'
 import { type Cutter, FrameReader } from '../framing/frame-reader.ts'
 import type { PeerAddress } from './address.ts'
@@ -7,13 +8,14 @@ import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { Connections } from './connections.ts'
-import type { Arrival, Listener } from './listener.ts'
+import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
 import { type StreamHandle, setPeer, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
 import { TcpWire } from './tcp-wire.ts'
+import type { SecureListener } from './tls-listener.ts'
 
 // As libuv suggests for a read. One buffer for all connections of the worker: a read is framed before the next one begins.
 const READ_BYTES = 64 * 1024
@@ -25,7 +27,7 @@ interface StreamSocket extends Socket {
 }
 
 /** A tcp port: bytes → messages → the handler. */
-export class StreamListener implements Listener {
+export class StreamListener implements SecureListener {
   readonly port: Port
   readonly #context: ConnectionContext & { callbacks: HandlerCallbacks }
   readonly #framing: Cutter
@@ -42,6 +44,16 @@ export class StreamListener implements Listener {
     const socket = socketFromHandle(client, ONREAD) as StreamSocket
     setPeer(socket, peer)
     this.port.enter(socket)
+    this.#open(socket, peer, head)
+  }
+
+  /** Behind TLS each read has a buffer of its own: Node decrypts into no buffer of ours. */
+  secured(socket: TLSSocket, peer: PeerAddress): void {
+    socket.on('data', onData)
+    this.#open(socket as unknown as StreamSocket, peer)
+  }
+
+  #open(socket: StreamSocket, peer: PeerAddress, head?: Buffer): void {
     const connection = this.#connect(socket, peer)
     this.#context.connections.add(connection)
     const { log } = this.port
@@ -93,6 +105,11 @@ export class StreamListener implements Listener {
     if (connection.isOpen && !connection.isPaused) socket.read(0)
   }
 
+  /** One read of a connection behind TLS. */
+  readSecure(socket: StreamSocket, chunk: Buffer): void {
+    this.#push(socket, chunk, chunk.length)
+  }
+
   endOne(socket: Socket): void {
     ;(socket as StreamSocket).polyport.connection.end('shutdown')
   }
@@ -135,6 +152,11 @@ const ONREAD: OnReadOpts = {
     socket.polyport.listener.read(socket, length)
     return true
   },
+}
+
+function onData(this: TLSSocket, chunk: Buffer): void {
+  const socket = this as unknown as StreamSocket
+  socket.polyport.listener.readSecure(socket, chunk)
 }
 
 function onEnd(this: StreamSocket): void {

@@ -14,6 +14,7 @@ import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-inte
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
+import type { UpgradeAuthorization } from './upgrade-authorization.ts'
 import { pongFrame, webSocketWire } from './websocket-wire.ts'
 import { readerState, restoreWebSocket } from './ws-internals.ts'
 
@@ -42,11 +43,21 @@ export class WebSocketUpgrade {
   readonly #path: string | undefined
   readonly #server: WebSocketServer
   readonly #context: ConnectionContext & { callbacks: HandlerCallbacks }
+  readonly #authorization: UpgradeAuthorization | undefined
   readonly #chosen = new WeakMap<IncomingMessage, string>()
+  readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>()
   #isStopping = false
 
-  constructor(parts: { port: Port; path?: string; outbox: Outbox; connections: Connections }) {
+  constructor(parts: {
+    port: Port
+    path?: string
+    authorization?: UpgradeAuthorization | undefined
+    outbox: Outbox
+    connections: Connections
+    serverHeader?: string | undefined
+  }) {
     this.port = parts.port
+    this.#authorization = parts.authorization
     this.#path = parts.path
     const callbacks = new HandlerCallbacks(parts.port, webSocketWire)
     this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
@@ -63,18 +74,33 @@ export class WebSocketUpgrade {
       ...({ closeTimeout: CLOSE_MS } as object),
       handleProtocols: (_offered, request) => this.#chosen.get(request) ?? false,
     })
+    const { serverHeader } = parts
+    this.#server.on('headers', (headers, request) => {
+      if (serverHeader !== undefined) headers.push(`Server: ${serverHeader}`)
+      for (const cookie of this.#cookies.get(request) ?? []) headers.push(`Set-Cookie: ${cookie}`)
+    })
   }
 
   /** Whether this request asks for what is served here. RFC 9110 section 7.8 lets a server ignore any other upgrade. */
   wants(request: IncomingMessage): boolean {
-    // RFC 6455 section 4.1: GET, HTTP/1.1 or higher, with a Host. What is not that is answered as a plain request.
-    if (request.method !== 'GET' || request.httpVersion !== '1.1' || request.headers.host === undefined) return false
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return false
+    // RFC 6455 section 4.1: GET, HTTP/1.1 or higher, with a Host.
+    return request.method === 'GET' && request.httpVersion === '1.1' && request.headers.host !== undefined && this.isAskedFor(request)
+  }
+
+  /** Whether it means a WebSocket of this port, rightly or not. */
+  isAskedFor(request: IncomingMessage): boolean {
+    const { upgrade, connection } = request.headers
+    if (upgrade?.toLowerCase() !== 'websocket' || connection === undefined || !/\bupgrade\b/i.test(connection)) return false
     return this.#path === undefined || pathOf(request) === this.#path
   }
 
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     socket.on('error', ignore)
+    if (this.#authorization !== undefined) {
+      const cookies = await this.#authorization.ask(request, socket)
+      if (cookies === undefined) return this.port.refused('denied')
+      this.#cookies.set(request, cookies)
+    }
     const answer = await this.#ask(request)
     if (socket.destroyed) return
     if (this.#isStopping) return refuse(socket, 503)

@@ -42,6 +42,7 @@ export class Intake {
       const isRun = fields.kind === KIND.run
       if (!isRun) {
         producer = fields.producer
+        producers.greet(producer, owner)
         last = fields.id
       }
       // It was sent anew as the answer did not come.

@@ -2,7 +2,7 @@ import type { Logger } from '../contracts/logger.ts'
 import type { Entry } from './entry.ts'
 import type { FailedTasks } from './failed-tasks.ts'
 import type { TaskBook } from './task-book.ts'
-import type { Answer, PlainError, TaskResult } from './task-messages.ts'
+import { type Answer, type PlainError, type TaskResult, thrownThere } from './task-messages.ts'
 import { STAGE, withOutput } from './task-record.ts'
 import type { TaskStats } from './task-stats.ts'
 
@@ -53,24 +53,30 @@ export class Outcomes {
     this.#parts.again(entry)
   }
 
-  /** The process that had these has ended. When it had several, it is not known which of them ended it: they are run alone from now on. */
-  killed(entries: readonly Entry[]): void {
+  /**
+   * The process that had these has ended. When several of them ran, it is not known which one ended it: they are run alone from now on.
+   * @param ran those that ran, as far as that is known
+   */
+  killed(entries: readonly Entry[], ran?: ReadonlySet<number>): void {
     const overdue = entries.filter(({ isOverdue }) => isOverdue)
     for (const entry of overdue) {
       entry.isOverdue = false
       const { className, timeoutMs } = entry.lane
       this.#failed(entry, { name: 'TaskTimeoutError', message: `${className} has run for more than ${timeoutMs} ms` }, { isTimeout: true })
     }
-    for (const entry of entries) if (!overdue.includes(entry)) this.#back(entry, { isKnown: entries.length === 1, isInnocent: overdue.length > 0 })
+    const suspects = overdue.length > 0 ? [] : entries.filter(({ id }) => ran?.has(id) ?? true)
+    for (const entry of entries) {
+      if (overdue.includes(entry)) continue
+      const isSuspect = suspects.includes(entry)
+      if (isSuspect && suspects.length === 1) entry.kills++
+      entry.isSuspect = isSuspect && suspects.length > 1
+      this.#back(entry)
+    }
   }
 
-  #back(entry: Entry, { isKnown, isInnocent }: { isKnown: boolean; isInnocent: boolean }): void {
+  #back(entry: Entry): void {
     const { book, stats, log, again } = this.#parts
     const { id: task, lane, tries } = entry
-    if (!isInnocent) {
-      entry.isSuspect = true
-      if (isKnown) entry.kills++
-    }
     if (entry.kills >= Math.max(tries, MIN_KILLS)) {
       const message = `The process that ran ${lane.className} has died ${entry.kills} times: the task is set aside`
       this.#fail(entry, { name: 'TaskFailedError', message })
@@ -93,7 +99,7 @@ export class Outcomes {
     const pauseMs = Math.round(Math.min(backoffMs * 2 ** (entry.attempts - 1), LONGEST_BACKOFF_MS) * (1 + JITTER * Math.random()))
     entry.due = Date.now() + pauseMs
     stats.of(lane.className).retried++
-    log.warn({ task, class: lane.className, attempt: entry.attempts, tries, err: error }, `Task failed: it is tried again in ${pauseMs} ms`)
+    log.warn({ task, class: lane.className, attempt: entry.attempts, tries, err: thrownThere(error) }, `Task failed: it is tried again in ${pauseMs} ms`)
     book.write(entry)
     again(entry)
   }
@@ -102,7 +108,7 @@ export class Outcomes {
     const { book, failed, stats, log } = this.#parts
     const { id: task, lane } = entry
     stats.of(lane.className).failed++
-    log.error({ task, class: lane.className, err: error }, entry.isFinish ? 'Task failed in finish' : 'Task failed')
+    log.error({ task, class: lane.className, err: thrownThere(error) }, entry.isFinish ? 'Task failed in finish' : 'Task failed')
     if (!entry.isStored) return this.#answer(entry, { id: task, error, isTimeout })
     const record = book.recordOf(entry)
     const gone = record === undefined ? undefined : failed.add(task, { record, error, failedAt: Date.now() })

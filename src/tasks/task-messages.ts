@@ -4,6 +4,8 @@ import type { ClassInfo } from './lane.ts'
 export const TOPIC = {
   /** To the queue: who somebody is and what it can do, whenever one of the two is new. */
   hello: 'task.hello',
+  /** From the queue, in answer: it may be delivered to. */
+  welcome: 'task.welcome',
   /** To the queue: it is given nothing more. */
   bye: 'task.bye',
   /** To the queue: packed records of new tasks. */
@@ -29,11 +31,16 @@ export const TOPIC = {
 } as const
 
 export interface Hello {
-  /** The first number of those that it gives its deliveries; 0 for one that delivers nothing. */
+  /** The first number of those that it gives its deliveries; 0 while it has given none. */
   readonly producer: number
   /** What it can do of a stage, and what it is at: missing for a stage that it has no part in. */
   readonly handle?: Skills
   readonly finish?: Skills
+}
+
+export interface Welcome {
+  /** The highest number of a task that was there when the queue began. */
+  readonly highest: number
 }
 
 export interface Skills {

@@ -23,6 +23,8 @@ export interface QueueLinks {
   accepted(owner: number, upTo: number): void
   refused(owner: number, refused: Refused): void
   answer(owner: number, answer: Answer): void
+  /** Which tasks ran in a process that has ended, where that is known. */
+  ranIn(owner: number): ReadonlySet<number> | undefined
   /** A process is stuck. @returns whether it can be replaced */
   kill(owner: number): boolean
 }
@@ -118,7 +120,7 @@ export class TaskQueue {
   /** A process is gone: what it had goes back. */
   lost(owner: number): void {
     this.producers.lost(owner)
-    this.#outcomes.killed(this.#handle.lost(owner))
+    this.#outcomes.killed(this.#handle.lost(owner), this.#parts.links.ranIn(owner))
     this.#outcomes.killed(this.#finish.lost(owner))
     for (const entry of this.book.askedBy(owner)) this.#giveUp(entry)
     this.pump()

@@ -74,6 +74,12 @@ export function encodeRecord(record: TaskRecord): Buffer {
   return bytes
 }
 
+/** Gives a record the numbers of itself and of who delivers it. */
+export function number(bytes: Buffer, id: number, producer: number): void {
+  bytes.writeDoubleLE(id, AT.id)
+  bytes.writeDoubleLE(producer, AT.producer)
+}
+
 /** Changes what changes in the life of a task, in place. */
 export function writeState(bytes: Buffer, state: Pick<TaskRecord, 'due' | 'attempts' | 'kills' | 'stage'>): void {
   bytes.writeDoubleLE(state.due, AT.due)

@@ -1,6 +1,7 @@
 import type { Logger } from '../contracts/logger.ts'
 import { formatProblem, type Problem } from '../errors.ts'
-import type { ToMaster } from '../ipc/messages.ts'
+import type { ToMaster, ToWorker } from '../ipc/messages.ts'
+import { reopenLog } from '../log/log.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
 
 /** The line of a child process to its master. */
@@ -25,15 +26,18 @@ export async function writeHeap(file: string): Promise<void> {
 }
 
 /** The last word; then this process ends, whatever users' code has left open. */
-export function sayStopped(): void {
-  process.send?.({ type: 'stopped' } satisfies ToMaster, undefined, undefined, () => process.exit(0))
+export function sayStopped(exitCode: 0 | 1 = 0): void {
+  process.send?.({ type: 'stopped' } satisfies ToMaster, undefined, undefined, () => process.exit(exitCode))
 }
 
 /** What ends a child process from outside, or by a mistake in it. */
 export function followMaster(parts: { isStopping: () => boolean; log: () => Logger | undefined; what: string }): void {
   // The terminal sends Ctrl-C to the whole group: the master decides.
   process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => tell({ type: 'stop' }))
+  process.on('SIGTERM', () => tell({ type: 'terminated' }))
+  process.on('message', ({ type }: ToWorker) => {
+    if (type === 'reopenLog') reopenLog()
+  })
   // Without a master nobody could stop this process: it must not outlive it.
   process.on('disconnect', () => process.exit(parts.isStopping() ? 0 : 1))
   process.on('uncaughtException', (error) => {

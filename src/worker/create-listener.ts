@@ -11,6 +11,8 @@ import type { Outbox } from '../net/outbox.ts'
 import type { Port } from '../net/port.ts'
 import { RawStreamListener } from '../net/raw-stream-listener.ts'
 import { StreamListener } from '../net/stream-listener.ts'
+import { type SecureListener, TlsListener } from '../net/tls-listener.ts'
+import { UpgradeAuthorization } from '../net/upgrade-authorization.ts'
 import { WebSocketUpgrade } from '../net/websocket-upgrade.ts'
 import type { LoadedPort } from './loaded-port.ts'
 
@@ -29,20 +31,32 @@ const DEFAULT_FRAMING = { type: 'eof', eof: '\r\n', keepEof: false, maxLength: 4
 
 /** Makes the listener of a port's protocol. A udp port has none until its socket is there. */
 export function createListener(parts: ListenerParts): Listener | undefined {
-  return LISTENERS[parts.port.protocol](parts)
+  const listener = LISTENERS[parts.port.protocol](parts)
+  const { tls } = parts.loaded.config
+  return tls === undefined || listener === undefined ? listener : new TlsListener({ inner: listener, tls })
 }
 
-const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => Listener | undefined> = {
+const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListener | undefined> = {
   tcp: ({ loaded, port, outbox, connections }) =>
     new StreamListener({ port, framing: createFraming(loaded.config.framing ?? DEFAULT_FRAMING, loaded.framing), outbox, connections }),
   udp: () => undefined,
   stream: ({ port }) => new RawStreamListener(port),
   http: ({ loaded, port, upgradePort, outbox, connections, serverHeader }) => {
-    const upgrade = upgradePort && new WebSocketUpgrade({ port: upgradePort, path: loaded.config.websocket?.path ?? '/', outbox, connections })
+    const { websocket } = loaded.config
+    const upgrade =
+      upgradePort &&
+      new WebSocketUpgrade({
+        port: upgradePort,
+        path: websocket?.path ?? '/',
+        authorization: websocket?.authorize ? new UpgradeAuthorization(port) : undefined,
+        outbox,
+        connections,
+        serverHeader,
+      })
     return new HttpListener({ port, requests: new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader }), ...(upgrade && { upgrade }) })
   },
   websocket: ({ port, outbox, connections, serverHeader }) =>
-    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections }) }),
+    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections, serverHeader }) }),
 }
 
 /** What stands before the handler of an http port, the outermost first. */

@@ -1,13 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { forbidListening } from '../apps/listen-watch.ts'
+import type { ProcessDeath } from '../contracts/lifecycle.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { Arrivals } from '../handover/arrivals.ts'
 import { Departure } from '../handover/departure.ts'
 import type { BusMessage, BusOrigin, BusPeer, LeaveOrder, MoveNote, ProcessStart } from '../ipc/messages.ts'
 import type { Post } from '../ipc/post.ts'
+import type { LoadedHooks } from '../lifecycle/load-lifecycle.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
+import { inTime } from '../modules/in-time.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { Finishing } from '../tasks/finishing.ts'
+import type { TaskClasses } from '../tasks/load-task-classes.ts'
 import type { LoadedPort } from './loaded-port.ts'
 import { Member } from './member.ts'
 import { Reactor } from './reactor.ts'
@@ -18,6 +23,8 @@ const ARRIVAL_LOOK_MS = 5
 export interface WorkerParts {
   readonly start: ProcessStart
   readonly loaded: readonly LoadedPort[]
+  /** Where the config has tasks. */
+  readonly classes?: TaskClasses | undefined
   readonly log: Logger
   readonly onAccepted: (port: string, connections: number) => void
   /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
@@ -26,6 +33,8 @@ export interface WorkerParts {
   readonly onJoined?: () => void
   /** Used in place of the bus, where all roles play in one process. */
   readonly post?: Post
+  /** The lifecycle modules. */
+  readonly hooks?: readonly LoadedHooks[]
   /** A handler has called `daemon.reload()`. */
   readonly onReload: () => Promise<void>
   /** A handler has called `daemon.stop()`. */
@@ -43,7 +52,9 @@ export class Worker {
   readonly #metrics: WorkerMetrics
   readonly #arrivals: Arrivals
   readonly #departure: Departure
+  readonly #finishing: Finishing | undefined
   readonly #onJoined: (() => void) | undefined
+  readonly #isFirst: boolean
   readonly #handlers: readonly object[]
   #letListen: () => void = () => {}
 
@@ -51,18 +62,24 @@ export class Worker {
     const { config, owner } = parts.start
     const { log } = parts
     this.#onJoined = parts.onJoined
+    this.#isFirst = parts.start.isFirst === true
     this.#handlers = parts.loaded.map(({ handler }) => handler)
     this.#member = new Member({
       start: parts.start,
       log,
       ...(parts.post !== undefined && { post: parts.post }),
+      ...(parts.hooks !== undefined && { hooks: parts.hooks }),
       ports: () => this.#reactor.ports,
       sendTo: (port, to, data) => this.#reactor.sendTo(port, to, data),
       onHandover: (message, origin) => this.#receive(message, origin),
       onReload: parts.onReload,
       onStop: parts.onStop,
     })
-    const { daemon, bus, connections, registry, userMetrics } = this.#member
+    const { daemon, bus, connections, registry, userMetrics, post, work } = this.#member
+    if (config.tasks !== undefined && parts.classes !== undefined) {
+      work.know(parts.classes)
+      this.#finishing = new Finishing({ config: config.tasks, classes: parts.classes, post, daemon, log })
+    }
     this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
     this.#arrivals = new Arrivals({
       bus,
@@ -94,7 +111,11 @@ export class Worker {
     this.#onJoined?.()
     this.#letListen = forbidListening(this.#handlers, this.daemon.log)
     this.#metrics.start()
+    const { lifecycle } = this.#member
+    if (this.#isFirst) await lifecycle.call('onDaemonStart')
+    await lifecycle.call('onWorkerStart')
     await this.#reactor.start()
+    this.#finishing?.start()
   }
 
   open(port: string, handle: StreamHandle | DatagramHandle | undefined, address: string): Promise<void> {
@@ -134,7 +155,7 @@ export class Worker {
 
   /** Resolves when nothing is left here: every connection has ended or goes on elsewhere. */
   async whenGone(): Promise<void> {
-    await this.#reactor.whenIdle()
+    await Promise.all([this.#reactor.whenIdle(), this.#finishing?.leave()])
     while (this.#departure.isUnderWay) await sleep(ARRIVAL_LOOK_MS)
   }
 
@@ -152,14 +173,27 @@ export class Worker {
     return this.#reactor.activity
   }
 
-  report(): Promise<WorkerReport> {
-    return this.#metrics.report()
+  /** Another process has died. */
+  died(death: ProcessDeath): void {
+    void this.#member.lifecycle.tell(death)
   }
 
-  async stop(maxWaitSeconds: number): Promise<void> {
-    await this.#reactor.stop(maxWaitSeconds * 1000)
+  async report(): Promise<WorkerReport> {
+    return { ...(await this.#metrics.report()), duty: { metrics: this.#member.metrics, status: undefined } }
+  }
+
+  /** @param othersEnded for the last process of the daemon: `onDaemonStop` runs in it */
+  async stop(maxWaitSeconds: number, othersEnded?: Promise<unknown>): Promise<void> {
+    const { lifecycle } = this.#member
+    const ms = maxWaitSeconds * 1000
+    await Promise.all([this.#reactor.stop(ms), inTime(ms, this.#finishing?.leave() ?? Promise.resolve())])
     this.#letListen()
     this.#departure.stop()
+    await lifecycle.call('onWorkerStop')
+    if (othersEnded !== undefined) {
+      await othersEnded
+      await lifecycle.call('onDaemonStop')
+    }
     this.#metrics.stop()
     await this.#member.stop()
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { Client, childrenOf } from '../daemon-process.ts'
@@ -9,7 +9,9 @@ import { folder, launch, run } from './run-cli.ts'
 const ECHO = (version: string): string => `import { TcpHandler } from 'polyport'
 import { suffix } from './suffix.mjs'
 console.log('loaded ${version}')
-export default class Echo extends TcpHandler { onReceive(connection, message) { connection.send('${version} ' + message + suffix) } }
+export default class Echo extends TcpHandler {
+  onReceive(connection, message) { connection.send('${version} ' + message + suffix); if (message.toString() === 'throw') throw new Error('as asked') }
+}
 `
 
 /** A folder with a config whose daemon is gone when the test ends. */
@@ -90,6 +92,36 @@ describe('polyport start -d', () => {
     assert.equal((await run(t, ['stop'], { cwd: dir })).code, 0)
     assert.match(readFileSync(log, 'utf8'), /"msg":"Stopped"/)
     assert.doesNotMatch(readFileSync(`${log}.1`, 'utf8'), /"msg":"(Reloaded|Stopped)"/)
+  })
+})
+
+describe('the log of a daemon in the background', () => {
+  test('SIGHUP reopens it for workers that stay, too, as the reload fails', async (t) => {
+    const dir = project(t)
+    const log = join(dir, 'run', 'polyport.log')
+    assert.equal((await run(t, ['start', '-d'], { cwd: dir })).code, 0)
+    const client = await Client.open({ path: join(dir, 'line.sock') })
+    t.after(() => client.socket.destroy())
+    renameSync(log, `${log}.1`)
+    writeFileSync(join(dir, 'echo.mjs'), 'export default class {')
+    process.kill(pidOf(dir) ?? 0, 'SIGHUP')
+    await eventually('the reload has failed', () => existsSync(log) && /Reload failed/.test(readFileSync(log, 'utf8')))
+    assert.equal(await answer(client, 'throw'), 'v1 throw')
+    await eventually('the worker writes there, too', () => /Handler failed in onReceive/.test(readFileSync(log, 'utf8')))
+  })
+
+  test('its folder may go: the daemon does not', async (t) => {
+    const dir = project(t)
+    assert.equal((await run(t, ['start', '-d'], { cwd: dir })).code, 0)
+    const pid = pidOf(dir) ?? 0
+    t.after(() => process.kill(pid, 'SIGKILL'))
+    const [worker] = childrenOf(pid)
+    rmSync(join(dir, 'run'), { recursive: true })
+    process.kill(pid, 'SIGHUP')
+    await eventually('another worker serves', () => !childrenOf(pid).includes(worker ?? 0))
+    const client = await Client.open({ path: join(dir, 'line.sock') })
+    assert.equal(await answer(client, 'hi'), 'v1 hi')
+    client.socket.destroy()
   })
 })
 

@@ -49,6 +49,16 @@ describe('polyport connect udp:', { concurrency: 2 }, () => {
     assert.deepEqual(packets, lines)
   })
 
+  test('reads answers while it sends: more of them come than a socket holds', async (t) => {
+    const url = await serve(t, (packet, reply) => reply(packet))
+    const lines = Array.from({ length: 2000 }, (_, index) => `line ${index}`)
+
+    const { stdout } = await run(t, ['connect', url, ...QUICK], { input: lines.join('\n') })
+
+    // Some may be lost, as this is UDP; without reading meanwhile 256 came.
+    assert.ok(stdout.split('\n').length > 1000, `${stdout.split('\n').length} answers`)
+  })
+
   test('an empty line is an empty datagram', async (t) => {
     const sizes: number[] = []
     const url = await serve(t, (packet) => sizes.push(packet.length))

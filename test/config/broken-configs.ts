@@ -307,6 +307,22 @@ export const BROKEN: readonly (readonly [name: string, text: string, ...expected
     '1:88: ports[0].hots: unknown key "hots", did you mean "host"?',
   ],
   [
+    'HTTP limits where there is no HTTP',
+    tcp('"limits": { "headerSeconds": 5 }'),
+    '1:78: ports[0].limits.headerSeconds: only for http and websocket ports, and this one is tcp',
+  ],
+  [
+    'HTTP limits of a WebSocket path',
+    ports('"protocol": "http", "port": 0, "websocket": { "handler": "./h.ts", "limits": { "bodyBytes": 5 } }'),
+    '3:103: ports[0].websocket.limits.bodyBytes: set it in the limits of the port: what asks for a WebSocket is an HTTP request',
+  ],
+  [
+    'a request that ends before its head',
+    ports('"protocol": "http", "port": 0, "limits": { "headerSeconds": 90 }', '"protocol": "websocket", "port": 0, "limits": { "requestSeconds": 5 }'),
+    '3:84: ports[0].limits.headerSeconds: a request of 60 s would end before its head of 90 s, expected requestSeconds to be longer',
+    '4:90: ports[1].limits.requestSeconds: a request of 5 s would end before its head of 10 s, expected requestSeconds to be longer',
+  ],
+  [
     'a variable that is not set',
     tcp('"host": "${POLYPORT_NOT_SET}"'),
     '1:74: ports[0].host: the environment variable POLYPORT_NOT_SET is not set: set it, or give a default with ${POLYPORT_NOT_SET:-default}',

@@ -120,7 +120,19 @@ describe('resolveConfig()', () => {
   test('fills in defaults', () => {
     const { ports, file, dir, portIndexes, ...config } = resolveConfig({ ports: [TCP] }, { dir: '/srv/app' })
 
-    const limits = { sendBuffer: 8388608, onOverflow: 'close', maxPayload: 1048576, maxFragments: 1024 }
+    const limits = {
+      sendBuffer: 8388608,
+      onOverflow: 'close',
+      maxPayload: 1048576,
+      maxFragments: 1024,
+      upgradeSeconds: 10,
+      headerSeconds: 10,
+      requestSeconds: 60,
+      keepAliveSeconds: 65,
+      headerBytes: 16384,
+      headerFields: 128,
+      bodyBytes: 4194304,
+    }
     const framing = { type: 'eof', eof: '\r\n', keepEof: false, maxLength: 4194304 }
     assert.deepEqual(ports, [{ ...TCP, name: 'tcp-0', handler: '/srv/app/h.ts', host: '127.0.0.1', enabled: true, http2: false, options: {}, limits, framing }])
     assert.deepEqual(config, {

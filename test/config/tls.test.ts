@@ -146,7 +146,7 @@ describe('ports[].tls', () => {
   })
 
   test('refuses what OpenSSL does not take', () => {
-    const weak = makeCertificate({ name: 'weak', rsaBits: 1024 })
+    const weak = makeCertificate({ name: 'weak', rsaBits: 512 })
     assert.deepEqual(problems({ tls: { cert: './weak.pem', key: './weak.key' } }, { 'weak.pem': weak.cert, 'weak.key': weak.key }), [
       'tls.cert: OpenSSL refuses this certificate or its key: ee key too small',
     ])

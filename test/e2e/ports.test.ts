@@ -138,6 +138,10 @@ test('udp over IPv4 and IPv6: with several workers a peer stays with one', async
   }
 })
 
+function close(this: WebSocket): void {
+  this.close()
+}
+
 test('http, with the Server header, and WebSocket on a path of it', async (t) => {
   const ports = [{ name: 'web', protocol: 'http', port: 0, handler: './hello.js', websocket: { path: '/ws', handler: './ws.js' } }]
   const daemon = await DaemonProcess.start(t, { ports, serverHeader: 'mine' }, { files: FILES })
@@ -145,6 +149,8 @@ test('http, with the Server header, and WebSocket on a path of it', async (t) =>
 
   const page = await get({ host, port, path: '/x?y' })
   assert.deepEqual([page.status, page.body, page.headers['server']], [200, 'GET /x?y on web', 'mine'])
+  const handshake = once(new WebSocket(`ws://${host}:${port}/ws`).on('open', close), 'upgrade') as Promise<[http.IncomingMessage]>
+  assert.equal((await handshake)[0].headers['server'], 'mine')
   assert.equal(await webSocketEcho(`ws://${host}:${port}/ws?q`, 'text'), 'text')
   assert.deepEqual(await webSocketEcho(`ws://${host}:${port}/ws`, Buffer.from([0, 255])), Buffer.from([0, 255]))
   const upgrade = { Connection: 'Upgrade', Upgrade: 'h2c' }

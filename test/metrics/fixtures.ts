@@ -18,6 +18,7 @@ export const FACTS: MasterFacts = {
   ],
   staff: [{ process: 'task 0', up: true, restarts: 1 }],
   missingWorkers: 0,
+  certificates: [{ port: 'line', certificate: 'default', expiresAt: Date.now() + 86_400_000 }],
   isSettled: true,
   reloads: { done: 2, failed: 1, seconds: 0.5 },
   tables: [{ name: 'ws', rows: 3, size: 100 }],

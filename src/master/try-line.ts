@@ -1,0 +1,73 @@
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseEof } from '../config/parse-eof.ts'
+import type { FramingConfig, PortConfig } from '../config/schema.ts'
+
+// From src/master as well as from dist/master.
+const BIN = fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
+
+/** A line for a terminal that talks to a port. @param address where it listens; a path for a unix socket */
+export function tryLine(port: PortConfig, address: string): string {
+  return port.path === undefined ? tryAddress(port, reachable(address)) : tryPath(port, port.path)
+}
+
+/** The same for the WebSocket path of an http port. */
+export function tryWebSocket(port: PortConfig, address: string, path: string): string {
+  return `${command()} connect ${port.tls === undefined ? 'ws' : 'wss'}://${reachable(address)}${path}`
+}
+
+function tryAddress(port: PortConfig, target: string): string {
+  const colon = target.lastIndexOf(':')
+  const place = `${target.slice(0, colon).replace(/^\[|\]$/g, '')} ${target.slice(colon + 1)}`
+  if (port.protocol === 'udp') return `echo hi | nc -u -w1 ${place}`
+  if (port.protocol === 'http') return port.tls === undefined ? `curl http://${target}/` : `curl -k https://${target}/`
+  if (port.protocol === 'websocket') return tryWebSocket(port, target, '/')
+  if (port.tls !== undefined) return `openssl s_client -quiet -connect ${target}`
+  if (port.protocol === 'stream' || port.framing === undefined) return `nc ${place}`
+  // telnet ends each line with \r\n, so the mark \n is found, too.
+  if (isLine(port.framing)) return `telnet ${place}`
+  return tryFramed(port.framing, `tcp://${target}`, `nc -w1 ${place}`) ?? `nc ${place}`
+}
+
+function tryPath(port: PortConfig, path: string): string {
+  if (port.protocol === 'udp') return `echo hi | socat - UNIX-SENDTO:${path}`
+  const scheme = port.tls === undefined ? 'http' : 'https'
+  if (port.protocol === 'http') return `curl ${port.tls === undefined ? '' : '-k '}--unix-socket ${path} ${scheme}://localhost/`
+  if (port.protocol === 'websocket') return `curl -i ${port.tls === undefined ? '' : '-k '}--unix-socket ${path} ${scheme}://localhost/`
+  if (port.tls !== undefined) return `openssl s_client -quiet -unix ${path}`
+  const framing = port.protocol === 'tcp' ? port.framing : undefined
+  return (framing && tryFramed(framing, `unix:${path}`, `nc -w1 -U ${path}`)) ?? `nc -U ${path}`
+}
+
+/** Undefined where no simple client makes a message of what is typed. @param pipe what sends its standard input to the port */
+function tryFramed(framing: FramingConfig, url: string, pipe: string): string | undefined {
+  if (framing.type === 'eof') {
+    const mark = parseEof(framing.eof).toString('latin1')
+    return `${command()} connect ${url}${mark === '\r\n' ? '' : ` --eof='${shown(mark)}'`}`
+  }
+  if (framing.type !== 'length' || framing.offset !== 0) return undefined
+  const bytes = Number(/\d+/.exec(framing.field)?.[0] ?? 8) / 8
+  const { bodyOffset = bytes } = framing
+  if (bodyOffset !== bytes && bodyOffset !== 0) return undefined
+  const length = ['\\0'.repeat(bytes - 1), `\\${2 + bytes - bodyOffset}`]
+  return `printf '${(framing.field.endsWith('le') ? length.toReversed() : length).join('')}hi' | ${pipe}`
+}
+
+function isLine(framing: FramingConfig): boolean {
+  return framing.type === 'eof' && ['\r\n', '\n'].includes(parseEof(framing.eof).toString('latin1'))
+}
+
+/** As `--eof` takes it, between a shell's quotes. */
+function shown(mark: string): string {
+  return mark.replaceAll(/[^\x21-\x7e]|['\\]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+/** An address that listens everywhere is reached here by loopback. */
+function reachable(address: string): string {
+  return address.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')
+}
+
+/** In a project of its own npx finds the program; in this repository it has to be named. */
+function command(): string {
+  return BIN.includes('/node_modules/') ? 'npx polyport' : `node ${relative(process.cwd(), BIN)}`
+}

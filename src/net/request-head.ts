@@ -1,0 +1,69 @@
+import type { IncomingMessage } from 'node:http'
+import type { LimitsConfig } from '../config/limits-schema.ts'
+import type { CloseReason } from '../contracts/close-reason.ts'
+
+/** Why a request is refused, and with which status. */
+export interface Fault {
+  readonly status: number
+  readonly reason: CloseReason
+}
+
+export const BAD_REQUEST: Fault = { status: 400, reason: 'error' }
+export const TOO_LONG_BODY: Fault = { status: 413, reason: 'frame_too_long' }
+const TOO_MANY_FIELDS: Fault = { status: 431, reason: 'frame_too_long' }
+
+// RFC 3986 section 3.2: a name or IPv4 address, or an IP literal in brackets; a port. No user, no path.
+const HOST = /^(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
+const ABSOLUTE = /^https?:\/\/([^/?#]+)/i
+const SLASH = 47
+
+/** Looks at the heads of requests for what `node:http` lets pass. One for each listener. Hot path: nothing is made for a good one. */
+export class HeadCheck {
+  readonly #limits: LimitsConfig
+  // Most requests have the same.
+  #goodHost = ''
+
+  constructor(limits: LimitsConfig) {
+    this.#limits = limits
+  }
+
+  /** Undefined when it is as it should be. A target in absolute form becomes one in origin form. */
+  faultOf(request: IncomingMessage): Fault | undefined {
+    // `GET /` alone is taken for HTTP/0.9. HTTP/2 has checks of its own.
+    if (request.httpVersionMajor !== 1) return request.httpVersionMajor === 2 ? undefined : BAD_REQUEST
+    const { rawHeaders } = request
+    if (rawHeaders.length > 2 * this.#limits.headerFields) return TOO_MANY_FIELDS
+    const url = request.url ?? ''
+    if (url.charCodeAt(0) !== SLASH && !toOriginForm(request, url)) return BAD_REQUEST
+    if (!this.#isHostGood(request, rawHeaders)) return BAD_REQUEST
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers
+    // RFC 9112 section 6.1: HTTP/1.0 has no such thing, so what comes cannot be told apart.
+    if (coding !== undefined && request.httpVersionMinor === 0) return BAD_REQUEST
+    return length !== undefined && Number(length) > this.#limits.bodyBytes ? TOO_LONG_BODY : undefined
+  }
+
+  /** RFC 9112 section 3.2: in HTTP/1.1 exactly one, and a valid one. */
+  #isHostGood(request: IncomingMessage, rawHeaders: readonly string[]): boolean {
+    const { host } = request.headers
+    if (host === undefined) return request.httpVersionMinor === 0
+    if (host !== this.#goodHost) {
+      if (!HOST.test(host)) return false
+      this.#goodHost = host
+    }
+    // Of several, `headers` has the first.
+    let count = 0
+    for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === 'host') count++
+    return count === 1
+  }
+}
+
+/** RFC 9112 section 3.2.2: a server takes `GET http://host/path`, too, and believes that host. */
+function toOriginForm(request: IncomingMessage, url: string): boolean {
+  if (url === '*') return request.method === 'OPTIONS'
+  const [origin, host] = ABSOLUTE.exec(url) ?? []
+  if (origin === undefined || host === undefined || !HOST.test(host)) return false
+  const rest = url.slice(origin.length)
+  request.url = rest.startsWith('/') ? rest : `/${rest}`
+  if (request.headers.host !== undefined) request.headers.host = host
+  return true
+}

@@ -1,0 +1,3 @@
+import { appSuite } from '../suites/app-suite.ts'
+
+appSuite('hono.js')

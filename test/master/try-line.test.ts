@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { describe, test } from 'node:test'
+import { resolveConfig } from '../../src/config/load-config.ts'
+import type { ConfigInput } from '../../src/config/schema.ts'
+import { tryLine } from '../../src/master/try-line.ts'
+import { DaemonProcess } from '../daemon-process.ts'
+import { program } from '../protocols/example-daemon.ts'
+
+type Port = ConfigInput['ports'][number]
+
+const HANDLER = './echo.js'
+const BIN = 'node dist/bin.js'
+
+/** What would be printed in the root of the repository. */
+function lineOf(port: Partial<Port>, address: string): string {
+  const { ports } = resolveConfig({ ports: [{ protocol: 'tcp', handler: HANDLER, ...(port.path === undefined && { port: 1 }), ...port }] })
+  return tryLine(ports[0] as (typeof ports)[number], address)
+}
+
+describe('tryLine()', () => {
+  const LINES: readonly [Partial<Port>, address: string, expected: string][] = [
+    [{}, '127.0.0.1:1', 'telnet 127.0.0.1 1'],
+    [{}, '[::]:1', 'telnet ::1 1'],
+    [{ framing: { type: 'eof', eof: '\n' } }, '0.0.0.0:1', 'telnet 127.0.0.1 1'],
+    [{ framing: { type: 'eof', eof: "'\\x00\n" } }, '[::1]:1', `${BIN} connect tcp://[::1]:1 --eof='\\x27\\x00\\x0a'`],
+    [{ framing: { type: 'length', field: 'u16be' } }, '127.0.0.1:1', "printf '\\0\\2hi' | nc -w1 127.0.0.1 1"],
+    [{ framing: { type: 'length', field: 'u32le', bodyOffset: 0 } }, '127.0.0.1:1', "printf '\\6\\0\\0\\0hi' | nc -w1 127.0.0.1 1"],
+    [{ framing: { type: 'length', field: 'u8', offset: 2 } }, '127.0.0.1:1', 'nc 127.0.0.1 1'],
+    [{ framing: { type: 'raw' } }, '127.0.0.1:1', 'nc 127.0.0.1 1'],
+    [{ path: '/x.sock' }, '/x.sock', `${BIN} connect unix:/x.sock`],
+    [{ path: '/x.sock', framing: { type: 'eof', eof: '\n' } }, '/x.sock', `${BIN} connect unix:/x.sock --eof='\\x0a'`],
+    [{ path: '/x.sock', framing: { type: 'raw' } }, '/x.sock', 'nc -U /x.sock'],
+    [{ protocol: 'stream' }, '127.0.0.1:1', 'nc 127.0.0.1 1'],
+    [{ protocol: 'udp' }, '[::1]:1', 'echo hi | nc -u -w1 ::1 1'],
+    [{ protocol: 'http' }, '0.0.0.0:1', 'curl http://127.0.0.1:1/'],
+    [{ protocol: 'websocket' }, '127.0.0.1:1', `${BIN} connect ws://127.0.0.1:1/`],
+  ]
+
+  for (const [port, address, expected] of LINES) test(expected, () => assert.equal(lineOf(port, address), expected))
+})
+
+const ECHO = `import { TcpHandler } from 'polyport'
+export default class Echo extends TcpHandler { onReceive(connection, message) { connection.send(message) } }
+`
+
+test('the lines of the start-up table bring an answer', { skip: program('nc') === undefined && 'nc is not installed' }, async (t) => {
+  const framings: Record<string, Port['framing']> = {
+    mark: { type: 'eof', eof: '--E\\x00\n' },
+    'u8-field': { type: 'length', field: 'u8' },
+    'u16-field': { type: 'length', field: 'u16le' },
+    'u32-field': { type: 'length', field: 'u32be', bodyOffset: 0 },
+  }
+  const ports = Object.entries(framings).flatMap(([name, framing]) => [
+    { name, protocol: 'tcp', port: 0, handler: HANDLER, framing },
+    { name: `${name}-unix`, protocol: 'tcp', path: `./${name}.sock`, handler: HANDLER, framing },
+  ])
+  const daemon = await DaemonProcess.start(
+    t,
+    { ports: [...ports, { name: 'line', protocol: 'tcp', path: './line.sock', handler: HANDLER }] },
+    { files: { 'echo.js': ECHO } },
+  )
+
+  for (const { name } of [...ports, { name: 'line' }]) {
+    const row = daemon.lines.find((line) => line.startsWith(`  ${name} `)) ?? ''
+    const command = row.split(/ {2,}/).at(-1) ?? ''
+    const output = await outputOf(command)
+    assert.match(output, /hi/, `${name}: ${command}`)
+  }
+})
+
+async function outputOf(command: string): Promise<string> {
+  const child = spawn('sh', ['-c', command], { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.on('error', () => {})
+  child.stdin.end('hi\n')
+  let output = ''
+  for await (const chunk of child.stdout) output += String(chunk)
+  return output
+}
