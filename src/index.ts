@@ -40,4 +40,5 @@ export {
   UnknownPortError,
   UnreachableError,
 } from './errors.ts'
+export { clientAddress } from './net/client-address.ts'
 export { daemon } from './worker/current-daemon.ts'

@@ -94,7 +94,11 @@ export class EmbeddedDaemon {
     this.#admin = new AdminServer({
       ...(admin.token !== undefined && { token: admin.token }),
       log: worker.daemon.log,
-      readiness: () => (this.#stopped === undefined ? undefined : 'the daemon is stopping'),
+      readiness: () => {
+        if (this.#stopped !== undefined) return 'the daemon is stopping'
+        return worker.isOverloaded ? 'the worker is overloaded' : undefined
+      },
+      tasks: async (question) => this.#staff?.askQueue(question),
       stop: () => void this.#stop(),
       status: async () => {
         this.#book.record(0, await worker.report())

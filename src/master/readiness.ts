@@ -7,6 +7,8 @@ export function whyNotReady(state: DaemonStatus['state'], workers: readonly Slot
   if (state !== 'ready') return `the daemon is ${state}`
   const silent = waiting(workers, ({ index }) => `${index}`)
   if (silent !== undefined) return `worker ${silent} does not listen yet`
+  const overloaded = workers.filter(({ current }) => current?.report?.isOverloaded === true)
+  if (overloaded.length > 0) return `worker ${overloaded.map(({ index }) => index).join(', ')} is overloaded`
   // A custom process may end as it likes, and is waited for then.
   const missing = waiting(
     staff.filter(({ place }) => place.role !== 'process'),

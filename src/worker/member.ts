@@ -12,6 +12,7 @@ import { type LazyRegistry, lazyRegistry } from '../metrics/lazy-registry.ts'
 import type { MetricJson } from '../metrics/metric-json.ts'
 import { Connections } from '../net/connections.ts'
 import { processLinks } from '../processes/process-links.ts'
+import { ConnectionCounts } from '../shared/connection-counts.ts'
 import { counter } from '../shared/counter.ts'
 import { FdAllocator } from '../shared/fd-allocator.ts'
 import { Registry } from '../shared/registry.ts'
@@ -46,6 +47,7 @@ export class Member {
   readonly post: Post
   readonly registry: Registry
   readonly connections: Connections
+  readonly counts: ConnectionCounts
   readonly userMetrics: LazyRegistry
   /** `daemon.workers`. */
   readonly messages: WorkerMessages
@@ -63,6 +65,7 @@ export class Member {
     const fds = new FdAllocator(store)
     this.registry = new Registry(store)
     this.connections = new Connections({ registry: this.registry, nextFd: () => fds.next(), owner, slot: place.index })
+    this.counts = new ConnectionCounts(store, owner)
     this.userMetrics = lazyRegistry()
     this.bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message, origin) => this.#receive(message, origin) })
     this.#mailroom = parts.post === undefined ? this.#openMailroom() : undefined

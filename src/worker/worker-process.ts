@@ -40,6 +40,7 @@ async function start(message: ProcessStart): Promise<void> {
     log,
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
     onRested: (port) => tell({ type: 'rested', port }),
+    onOverload: () => void report(),
     onMove: (move, handle) => tell({ type: 'move', move }, handle),
     onLeft: () => tell({ type: 'left' }),
     onJoined: () => tell({ type: 'joined' }),

@@ -29,6 +29,8 @@ export interface WorkerParts {
   readonly onAccepted: (port: string, connections: number) => void
   /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
   readonly onRested?: (port: string) => void
+  /** It refuses new connections from now on, or lets them in again: `isOverloaded`. */
+  readonly onOverload?: () => void
   /** Others can reach it: `onStart` has not run yet. */
   readonly onJoined?: () => void
   /** Used in place of the bus, where all roles play in one process. */
@@ -75,12 +77,21 @@ export class Worker {
       onReload: parts.onReload,
       onStop: parts.onStop,
     })
-    const { daemon, bus, connections, registry, userMetrics, post, work } = this.#member
+    const { daemon, bus, connections, counts, registry, userMetrics, post, work } = this.#member
     if (config.tasks !== undefined && parts.classes !== undefined) {
       work.know(parts.classes)
       this.#finishing = new Finishing({ config: config.tasks, classes: parts.classes, post, daemon, log })
     }
-    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
+    this.#reactor = new Reactor({
+      config,
+      loaded: parts.loaded,
+      daemon,
+      connections,
+      counts,
+      onAccepted: parts.onAccepted,
+      onRested: parts.onRested,
+      onOverload: () => parts.onOverload?.(),
+    })
     this.#arrivals = new Arrivals({
       bus,
       log,
@@ -93,12 +104,23 @@ export class Worker {
       owner,
       log,
       give: (move, handle) => parts.onMove?.(move, handle),
-      onLost: (fd) => {
-        if (registry.ownerOf(fd) === owner) registry.remove(fd)
+      onLost: ({ fd, ticket }, port) => {
+        // 0 is a connection between two HTTP requests.
+        if (fd > 0 && registry.ownerOf(fd) !== owner) return
+        if (fd > 0) registry.remove(fd)
+        if (ticket !== undefined) counts.leave(port, ticket)
       },
       onLeft: () => parts.onLeft?.(),
     })
-    this.#metrics = new WorkerMetrics({ ports: () => this.#reactor.report(), custom: () => userMetrics.custom() })
+    this.#metrics = new WorkerMetrics({
+      ports: () => this.#reactor.report(),
+      custom: () => userMetrics.custom(),
+      isOverloaded: () => this.isOverloaded,
+    })
+  }
+
+  get isOverloaded(): boolean {
+    return this.#reactor.isOverloaded
   }
 
   get daemon(): WorkerDaemon {
