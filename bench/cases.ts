@@ -22,6 +22,15 @@ export const RATIO_CASES: readonly RatioCase[] = [
   { name: 'UDP echo', ours: { protocol: 'udp', handler: 'udp' }, peer: 'udp', mode: 'udp', conns: 50, inflight: 1, target: 0.95 },
   { name: 'HTTP hello, against node:http', ours: http, peer: 'http', mode: 'http', conns: 50, inflight: 1, target: 0.95 },
   { name: 'HTTP hello, against Fastify', ours: http, peer: 'fastify', mode: 'http', conns: 50, inflight: 1, target: 1 },
+  {
+    name: 'Express hello, against node:http',
+    ours: { protocol: 'http', handler: 'express' },
+    peer: 'express',
+    mode: 'http',
+    conns: 50,
+    inflight: 1,
+    target: 0.95,
+  },
   { name: 'WebSocket echo, 1 in flight', ours: websocket, peer: 'websocket', mode: 'ws-echo', conns: 50, inflight: 1, target: 0.95 },
   { name: 'WebSocket echo, 16 in flight', ours: websocket, peer: 'websocket', mode: 'ws-echo', conns: 50, inflight: 16, target: 2.5 },
   { name: 'WebSocket publish to 500', ours: publish, peer: 'publish', mode: 'ws-publish', conns: 500, inflight: 1, target: 1.5 },
@@ -55,3 +64,11 @@ export const RELOAD_CASES: readonly { count: number; limitMs: number }[] = [
   { count: 1000, limitMs: 3000 },
   { count: 10_000, limitMs: 10_000 },
 ]
+
+/** Tasks, beside BullMQ on a redis-server of its own: how many, and how many times as fast ours are to be. */
+export const TASK_COUNTS = { one: 1000, burst: 30_000, process: 50_000 } as const
+export const TASK_CASES = [
+  { name: 'tasks delivered one by one', key: 'one', target: 0 },
+  { name: 'tasks delivered in bursts of 1000', key: 'burst', target: 3 },
+  { name: 'no-op tasks through two task workers', key: 'process', target: 3 },
+] as const
