@@ -81,6 +81,7 @@ export class Master {
       readiness: () => whyNotReady(this.#state, this.#workers?.slots, this.#staff?.slots),
       reload: () => this.reload(),
       heap: (slot) => this.#heaps.write(slot),
+      tasks: async (question) => this.#staff?.askQueue(question),
       stop: () => void this.stop(),
     })
     this.#heaps = new HeapSnapshots({ dir: parts.config.runtimeDir, child: (slot) => this.#workers?.slots[slot]?.current })

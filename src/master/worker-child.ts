@@ -78,6 +78,8 @@ export class WorkerChild {
   readonly #ended: Milestone = milestone()
   /** Of what was sent and has not left this process: a handle waits until the child has taken the one before. */
   readonly #unsent = new Set<() => void>()
+  readonly #questions = new Map<number, { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void }>()
+  #lastQuestion = 0
   #isOnBus = false
   #hasEnded = false
 
@@ -118,6 +120,7 @@ export class WorkerChild {
       this.#loaded.fail(error)
       this.#ready.fail(error)
       this.#left.reach()
+      for (const { reject } of this.#questions.values()) reject(error)
       this.#ended.reach()
       parts.onExit(this, code, signal)
     })
@@ -211,6 +214,22 @@ export class WorkerChild {
     clearTimeout(timer)
   }
 
+  /** Asks its duty. @throws Error with what it throws, or when it is not there or ends meanwhile */
+  ask(question: unknown): Promise<unknown> {
+    const id = ++this.#lastQuestion
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#questions.set(id, { resolve, reject })
+    if (!this.send({ type: 'ask', id, question })) this.#answered({ id, error: `${placeText(this.place)} is not there` })
+    return promise
+  }
+
+  #answered({ id, answer, error }: { id: number; answer?: unknown; error?: string }): void {
+    const question = this.#questions.get(id)
+    this.#questions.delete(id)
+    if (error === undefined) question?.resolve(answer)
+    else question?.reject(new Error(error))
+  }
+
   #receive(message: ToMaster): void {
     this.heardAt = performance.now()
     if (message.type === 'joined') this.#isOnBus = true
@@ -221,6 +240,7 @@ export class WorkerChild {
       this.#ready.reach()
     } else if (message.type === 'left') this.#left.reach()
     else if (message.type === 'report') this.report = message.report
+    else if (message.type === 'answered') this.#answered(message)
   }
 
   #failed({ problems, message }: Extract<ToMaster, { type: 'failed' }>): void {

@@ -202,7 +202,7 @@ export class WebSocketUpgrade {
 
   endOne(socket: Socket): void {
     const { connection } = (socket as PolyportSocket).polyport
-    connection.isRestart = true
+    webSocketWire.closeForRestart(connection)
     connection.end('shutdown')
   }
 
