@@ -194,7 +194,7 @@ export class Master {
     await workers.open()
     this.#dispatch.open(this.#sockets.all)
     await this.#staff.open()
-    this.#watchdog = new Watchdog({ workers, log: this.#log, replace: (slot, reason) => this.#recycle(slot, reason) })
+    this.#watchdog = new Watchdog({ workers, staff: this.#staff, log: this.#log, replace: (slot, reason) => this.#recycle(slot, reason) })
     this.#watchdog.start()
   }
 

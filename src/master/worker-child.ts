@@ -25,6 +25,8 @@ const V8_FLAGS = ['--no-allocation-site-pretenuring']
 const YOUNG_GENERATION = '--max-semi-space-size=8'
 
 const LAST_WORDS_MS = 1000
+// Long enough that the clients of one worker, all at once, are no burst. A stop spreads only when the config says so: there is nothing to come back to.
+const SPREAD_SECONDS = 10
 // What the last process has for `onDaemonStop` behind the longest stop of the others, in seconds.
 const LAST_SECONDS = 5
 
@@ -192,7 +194,7 @@ export class WorkerChild {
 
   /** It gives its connections away; what cannot move is served for a while. */
   leave(heirs: readonly WorkerChild[]): void {
-    const { maxWaitSeconds, spreadSeconds } = this.config
+    const { maxWaitSeconds, spreadSeconds = SPREAD_SECONDS } = this.config
     const there = heirs[0]?.config.ports ?? []
     const ports = this.config.ports
       .filter(({ name, protocol, tls }) =>
