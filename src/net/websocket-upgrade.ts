@@ -261,7 +261,7 @@ export class WebSocketUpgrade {
 
   endOne(socket: Socket, { isRestart }: { isRestart: boolean }): void {
     const { connection } = (socket as PolyportSocket).polyport
-    connection.isRestart = isRestart
+    if (isRestart) webSocketWire.closeForRestart(connection)
     connection.end('shutdown')
   }
 
