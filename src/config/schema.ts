@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { allow, deny, heartbeat, proxyProtocol, trustedProxies } from './admission-schema.ts'
-import { compression } from './compression-schema.ts'
+import { compression, webSocketCompression } from './compression-schema.ts'
 import { limits } from './limits-schema.ts'
 import { eventsSchema, type TasksConfig, tasksSchema } from './task-schema.ts'
 import { type TlsConfig, tls } from './tls-schema.ts'
@@ -62,7 +62,18 @@ const options = z.record(z.string(), z.unknown()).default({}).describe('Anything
 const handler = z
   .string()
   .min(1)
-  .describe('A module whose default export is a handler class: a .ts, .js or .mjs file, relative to the config file, or the name of a package.')
+  .describe(
+    'A module whose default export is a handler class, or on an http port also an app: a .ts, .js or .mjs file, relative to the config file, or the name of a package.',
+  )
+
+const origins = z
+  .array(
+    z.string().regex(/^(null|[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#@\s]+)$/, 'expected an origin as browsers send it, such as "https://example.com", or "null"'),
+  )
+  .min(1)
+  .describe(
+    'websocket: the pages that may open one, by the `Origin` that browsers send; others get 403. All when absent. A client that sends none is no browser.',
+  )
 
 const websocketPath = z
   .strictObject({
@@ -74,6 +85,8 @@ const websocketPath = z
     handler,
     options,
     limits,
+    origins: origins.optional(),
+    compression: webSocketCompression.optional(),
     authorize: z
       .boolean()
       .default(false)
@@ -121,6 +134,7 @@ const port = z.strictObject({
     .array(z.string().min(1))
     .optional()
     .describe('http: modules that export any of `onRequestReceived`, `onResponseGenerated` and `onRequestFinished`, called around every request.'),
+  origins: origins.optional(),
   websocket: websocketPath.optional(),
 })
 

@@ -84,7 +84,10 @@ export class HttpListener implements SecureListener {
     refuseByHttp(client, status)
   }
 
-  #serve(socket: Socket): void {
+  #serve(socket: HttpSocket): void {
+    // Looked at for every request: it is found sooner if it is there.
+    socket.polyportRefused = undefined
+    socket.polyportResponse = undefined
     socket.on('error', (error) => this.#reasons.set(socket, reasonOf(error)))
     socket.on('timeout', onTimeout)
     socket.on('end', this.#onSocketEnd)
@@ -96,13 +99,13 @@ export class HttpListener implements SecureListener {
     if (this.#upgrade !== undefined) yield* this.#upgrade.movables()
     for (const socket of idleSockets(this.#server, this.port.sockets)) {
       const handle = streamHandleOf(socket)
-      if (handle === undefined || 'polyport' in socket) continue
+      if (handle === undefined || 'polyport' in socket || socket.writableEnded) continue
       const { bytesRead } = socket
       const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
       yield {
         fd: 0,
         handle,
-        ticket: this.port.occupancy.ticketOf(socket),
+        standing: this.port.standingOf(socket),
         halt: () => {
           socket.pause()
           stopReading(socket)
@@ -186,7 +189,7 @@ export class HttpListener implements SecureListener {
     socket.off('timeout', onTimeout)
     // A connection releases its socket by itself, with its own reason; this is for upgrades that were refused.
     socket.on('close', () => {
-      if (!('polyport' in socket)) this.port.released(socket, 'client')
+      if (!('polyport' in socket)) this.port.released(socket, (socket as HttpSocket).polyportRefused ?? 'client')
     })
     void this.#upgrade.upgrade(request, socket, head)
   }

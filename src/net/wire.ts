@@ -1,3 +1,4 @@
+import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { SocketConnection } from './connection.ts'
 
 /** How a kind of connection puts messages on the socket and ends. One object for all connections of a port. */
@@ -8,13 +9,15 @@ export interface Wire {
   /** The handler's callbacks of this protocol. */
   readonly onOpen: 'onConnect' | 'onOpen'
   readonly onMessage: 'onReceive' | 'onMessage'
-  /** Turns a message into the bytes that `encodeInto` is given, where that cannot be done in place (custom framing). */
-  readonly encode?: ((message: string | Uint8Array) => Uint8Array) | undefined
+  /** Turns a message into what `encodeInto` is given, at once after this, where that cannot be done in place (custom framing, compression). */
+  readonly encode?: ((message: string | Uint8Array) => string | Uint8Array) | undefined
   /**
    * Frames a message into `target`, which has room for `byteLength + overhead` bytes from `offset` on.
    * @returns the bytes written
    */
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number
+  /** Has `end` tell the client why, where the protocol can. @throws RangeError */
+  closeWith?(connection: SocketConnection, frame: CloseFrame): void
   /** Ends the connection in the protocol's way; everything sent has been written to the socket before. */
   end(connection: SocketConnection): void
   /** Whether a handler that throws ends its connection. */
