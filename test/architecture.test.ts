@@ -172,7 +172,7 @@ describe('architecture', () => {
 
   test('an example imports nothing but polyport and Node, and has at most 40 lines', () => {
     const folder = fileURLToPath(new URL('../protocols/', import.meta.url))
-    for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
+    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
       const source = readFileSync(join(folder, file), 'utf8')
       const others = [...source.matchAll(/from '([^']+)'/g)].map(([, to]) => to ?? '').filter((to) => to !== 'polyport' && !to.startsWith('node:'))
 

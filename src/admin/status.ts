@@ -18,6 +18,8 @@ export interface DaemonStatus {
   readonly memory: { readonly rss: number }
   readonly ports: readonly PortStatus[]
   readonly workers: readonly WorkerStatus[]
+  readonly timers: readonly TimerStatus[]
+  readonly processes: readonly ProcessStatus[]
   readonly tables: readonly TableStatus[]
 }
 
@@ -46,6 +48,37 @@ export interface WorkerStatus {
   readonly connections: number
   /** Resident memory. */
   readonly memory: number
+}
+
+/** A timer, since its process started. */
+export interface TimerStatus {
+  /** Its class. */
+  readonly name: string
+  /** Of the timer process. */
+  readonly pid: number
+  /** `every 500 ms`, or the cron expression. */
+  readonly when: string
+  readonly state: 'waiting' | 'running' | 'stopped'
+  readonly runs: number
+  readonly skipped: number
+  readonly errors: number
+  readonly lastRunAt: string | null
+  readonly nextRunAt: string | null
+}
+
+/** A custom process. `messages` and `errors` count since it started. */
+export interface ProcessStatus {
+  readonly name: string
+  /** Which of its `count`. */
+  readonly index: number
+  readonly pid: number
+  readonly state: 'starting' | 'ready' | 'draining'
+  readonly startedAt: string
+  readonly restarts: number
+  /** Resident memory. */
+  readonly memory: number
+  readonly messages: number
+  readonly errors: number
 }
 
 export interface TableStatus {

@@ -7,6 +7,9 @@ import { AppHandler } from './app-handler.ts'
 // Published by net.Server#listen before it binds (Node's documentation of diagnostics_channel).
 const CHANNEL = 'tracing:net.server.listen:asyncStart'
 
+// Fastify's listen() fails with an exception that nobody can catch when its server is closed before it has looked up more addresses.
+const SHUT_MS = 500
+
 interface Listening {
   readonly server: Server
   readonly options?: { readonly port?: unknown; readonly path?: unknown }
@@ -14,7 +17,7 @@ interface Listening {
 
 /**
  * Loads a module, and finds out whether it opens an HTTP server meanwhile.
- * @returns where the first such server would listen; it does not
+ * @returns where the first such server listens
  */
 export async function watchListening<T>(load: () => Promise<T>): Promise<{ readonly value: T; readonly listensOn: string | undefined }> {
   let listensOn: string | undefined
@@ -24,7 +27,8 @@ export async function watchListening<T>(load: () => Promise<T>): Promise<{ reado
     const { server, options } = message as Listening
     if (isLoading.getStore() !== true || server.listenerCount('request') === 0) return
     listensOn ??= placeOf(options)
-    shut(server)
+    // It is not to keep this process alive, nor to end it when the address is taken.
+    server.unref().on('error', () => {})
   }
   subscribe(CHANNEL, onListen)
   try {
@@ -43,7 +47,8 @@ export function forbidListening(handlers: readonly object[], log: Logger): () =>
     const { server, options } = message as Listening
     const app = apps.find((one) => one.servers.includes(server) || server.listeners('request').some((listener) => one.serves(listener)))
     if (app === undefined) return
-    shut(server)
+    server.on('error', () => {})
+    server.once('listening', () => setTimeout(() => server.close(), SHUT_MS).unref())
     log.error({ handler: app.title }, `An app calls listen() on ${placeOf(options)}, and is not let: ${LISTEN_REMEDY}`)
   }
   subscribe(CHANNEL, onListen)
@@ -51,12 +56,6 @@ export function forbidListening(handlers: readonly object[], log: Logger): () =>
 }
 
 export const LISTEN_REMEDY = 'its port is the one of the config, so export the app, and call listen() only when the file is run by itself (import.meta.main)'
-
-/** The server does not open; nor does an address that is taken end the process. */
-function shut(server: Server): void {
-  server.on('error', () => {})
-  server.once('listening', () => server.close())
-}
 
 function placeOf(options: Listening['options']): string {
   if (options?.path !== undefined) return String(options.path)

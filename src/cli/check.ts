@@ -15,9 +15,8 @@ export async function check(options: ConfigOptions): Promise<number> {
 
 async function findProblems(options: ConfigOptions): Promise<number> {
   const config = await loadNamedConfig(options)
-  const { loadHandlers } = await import('../worker/load-handlers.ts')
-  const { loadTaskClasses } = await import('../tasks/load-task-classes.ts')
-  const problems = [...(await loadHandlers(config)).problems, ...(await loadTaskClasses(config)).problems]
+  const { checkModules } = await import('../worker/check-modules.ts')
+  const problems = await checkModules(config)
   if (problems.length > 0) throw new ConfigError(problems)
   process.stdout.write(`${config.file} is good: ${summary(config)}\n`)
   return EXIT.done

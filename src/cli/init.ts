@@ -2,15 +2,20 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { EXIT, say, VerbError } from './exit-code.ts'
 import { dependsOn, isModuleProject, supportFiles } from './init-project.ts'
-import { templateFiles } from './init-templates.ts'
+import { exampleNames, templateFiles } from './init-templates.ts'
 
 /**
- * `polyport init`: a config and one handler per protocol. Config and handlers are written all or not at all; a package.json
+ * `polyport init`: a config and one handler per protocol, or a larger example. Config and handlers are written all or not at all; a package.json
  * or tsconfig.json that is there stays as it is.
  */
-export async function init(options: { readonly folder: string; readonly force: boolean }): Promise<number> {
+export async function init(options: { readonly folder: string; readonly force: boolean; readonly example?: string | undefined }): Promise<number> {
   const folder = resolve(options.folder)
-  const templates = templateFiles()
+  const { example } = options
+  const known = exampleNames()
+  if (example !== undefined && !known.includes(example)) {
+    throw new VerbError(`There is no example "${example}", expected ${known.map((name) => `"${name}"`).join(' or ')}`)
+  }
+  const templates = templateFiles(example)
   const taken = [...templates.keys()].filter((name) => existsSync(join(folder, name)))
   if (taken.length > 0 && !options.force) {
     const list = taken.map((name) => `  ${name}`).join('\n')

@@ -113,7 +113,9 @@ function addOtherVerbs(parser: Argv): void {
         command
           .positional('folder', { type: 'string', default: '.', describe: 'Where to write; made if it is not there' })
           .option('force', { type: 'boolean', default: false, describe: 'Overwrite the config and the handlers that are there' })
-          .example('$0 init shop', 'a new project in ./shop'),
+          .option('example', { type: 'string', requiresArg: true, describe: 'A larger example instead: telemetry' })
+          .example('$0 init shop', 'a new project in ./shop')
+          .example('$0 init gateway --example telemetry', 'a telemetry gateway in ./gateway'),
       (options) => run(async () => (await import('./init.ts')).init(options)),
     )
     .command(

@@ -16,6 +16,8 @@ export async function status(options: ConfigOptions & { readonly json: boolean }
 /** The status for people. */
 export function formatStatus(status: DaemonStatus): string {
   const parts = [summary(status), ports(status), workers(status)]
+  if (status.timers.length > 0) parts.push(timers(status))
+  if (status.processes.length > 0) parts.push(processes(status))
   if (status.tables.length > 0) parts.push(tables(status))
   return `${parts.join('\n\n')}\n`
 }
@@ -68,12 +70,59 @@ function workers(status: DaemonStatus): string {
     String(worker.slot),
     String(worker.pid),
     worker.state,
-    formatDuration(Math.max(0, (Date.now() - Date.parse(worker.startedAt)) / 1000)),
+    since(worker.startedAt),
     formatCount(worker.connections),
     formatBytes(worker.memory),
     formatCount(worker.restarts),
   ])
   return formatColumns(columns, rows)
+}
+
+function timers(status: DaemonStatus): string {
+  const columns = [
+    { title: 'TIMER' },
+    { title: 'WHEN' },
+    { title: 'STATE' },
+    { title: 'NEXT IN' },
+    { title: 'RUNS', isNumber: true },
+    { title: 'SKIPPED', isNumber: true },
+    { title: 'ERRORS', isNumber: true },
+  ]
+  const rows = status.timers.map(({ name, when, state, nextRunAt, runs, skipped, errors }) => [
+    name,
+    when,
+    state,
+    nextRunAt === null ? '' : formatDuration(Math.max(0, (Date.parse(nextRunAt) - Date.now()) / 1000)),
+    ...[runs, skipped, errors].map(formatCount),
+  ])
+  return formatColumns(columns, rows)
+}
+
+function processes(status: DaemonStatus): string {
+  const columns = [
+    { title: 'PROCESS' },
+    { title: 'PID', isNumber: true },
+    { title: 'STATE' },
+    { title: 'UP' },
+    { title: 'MESSAGES', isNumber: true },
+    { title: 'ERRORS', isNumber: true },
+    { title: 'MEMORY', isNumber: true },
+    { title: 'RESTARTS', isNumber: true },
+  ]
+  const rows = status.processes.map((process) => [
+    `${process.name} ${process.index}`,
+    String(process.pid),
+    process.state,
+    since(process.startedAt),
+    ...[process.messages, process.errors].map(formatCount),
+    formatBytes(process.memory),
+    formatCount(process.restarts),
+  ])
+  return formatColumns(columns, rows)
+}
+
+function since(startedAt: string): string {
+  return formatDuration(Math.max(0, (Date.now() - Date.parse(startedAt)) / 1000))
 }
 
 function tables(status: DaemonStatus): string {

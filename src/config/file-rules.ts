@@ -60,4 +60,4 @@ function kindOf(file: string): 'file' | 'folder' | 'nothing' {
   }
 }
 
-export const fileRules: readonly ((shape: Shape, dir: string) => Finding[])[] = [handlersExist, framingModulesExist, workModulesExist]
+export const fileRules: readonly ((shape: Shape, dir: string) => Finding[])[] = [handlersExist, hooksExist, framingModulesExist, workModulesExist]

@@ -12,7 +12,33 @@ export const limits = z
       .min(1)
       .max(10_000_000)
       .optional()
-      .describe('Connections that this port holds in one worker; more are refused with reason `max_connections`. Unlimited when absent.'),
+      .describe('Connections that this port holds over all workers; more are refused with reason `max_connections`. Unlimited when absent.'),
+    maxConnectionsPerIp: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .describe('The same for the connections of one address (IPv6: of one /64 network), with reason `max_connections_per_ip`. Unlimited when absent.'),
+    connectionsPerSecondPerIp: z
+      .number()
+      .min(0.01)
+      .max(1_000_000)
+      .optional()
+      .describe('New connections of one address (IPv6: of one /64 network) in a second; more are refused with reason `rate`. Unlimited when absent.'),
+    messagesPerSecond: z
+      .number()
+      .min(0.01)
+      .max(1_000_000)
+      .optional()
+      .describe('tcp and websocket: messages of one connection in a second. One that sends more is read more slowly. Unlimited when absent.'),
+    maxLagMs: z
+      .int()
+      .min(10)
+      .max(60_000)
+      .optional()
+      .describe(
+        "How far a worker's event loop may lag, in milliseconds: over half of it HTTP connections are not kept alive, over all of it new connections are refused with reason `rate`. Unlimited when absent.",
+      ),
     sendBuffer: z
       .int()
       .min(1024)

@@ -1,5 +1,6 @@
 import { basename, join, resolve } from 'node:path'
 import { addressRules } from './address-rules.ts'
+import { admissionRules } from './admission-rules.ts'
 import type { ParsedPort, Shape, Shaped } from './check-shape.ts'
 import { fileRules, staticIsAFolder } from './file-rules.ts'
 import type { Finding } from './finding.ts'
@@ -45,6 +46,8 @@ export function portOrPathIsGiven({ ports, admin }: Shape): Finding[] {
   })
 }
 
+const CONNECTED = ['tcp', 'http', 'websocket', 'stream']
+
 const ONLY: readonly { readonly key: readonly string[]; readonly protocols: readonly string[] }[] = [
   { key: ['framing'], protocols: ['tcp'] },
   { key: ['tls'], protocols: ['tcp', 'http', 'websocket', 'stream'] },
@@ -55,6 +58,14 @@ const ONLY: readonly { readonly key: readonly string[]; readonly protocols: read
   { key: ['compression'], protocols: ['http'] },
   { key: ['limits', 'maxPayload'], protocols: ['websocket'] },
   { key: ['limits', 'maxFragments'], protocols: ['websocket'] },
+  { key: ['limits', 'messagesPerSecond'], protocols: ['tcp', 'websocket'] },
+  { key: ['limits', 'maxConnections'], protocols: CONNECTED },
+  { key: ['limits', 'maxConnectionsPerIp'], protocols: CONNECTED },
+  { key: ['limits', 'connectionsPerSecondPerIp'], protocols: CONNECTED },
+  { key: ['limits', 'maxLagMs'], protocols: CONNECTED },
+  { key: ['heartbeat'], protocols: CONNECTED },
+  { key: ['proxyProtocol'], protocols: CONNECTED },
+  { key: ['trustedProxies'], protocols: ['http', 'websocket'] },
   { key: ['limits', 'upgradeSeconds'], protocols: ['websocket'] },
   ...HTTP_LIMITS.map((key) => ({ key: ['limits', key], protocols: ['http', 'websocket'] })),
 ]
@@ -64,9 +75,13 @@ export function keysFitTheProtocol({ ports }: Shape): Finding[] {
     ONLY.flatMap(({ key, protocols }) => {
       if (protocols.includes(value.protocol) || at(given, key) === undefined) return []
       const remedy = key[0] === 'limits' && value.protocol === 'http' ? `: set it in websocket.limits` : ''
-      return [{ path: [...path, ...key], message: `only for ${protocols.join(' and ')} ports, and this one is ${value.protocol}${remedy}`, isKey: true }]
+      return [{ path: [...path, ...key], message: `only for ${list(protocols)} ports, and this one is ${value.protocol}${remedy}`, isKey: true }]
     }),
   )
+}
+
+function list(words: readonly string[]): string {
+  return words.length === 1 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
 }
 
 export function ownershipNeedsAPath({ ports }: Shape): Finding[] {
@@ -97,6 +112,7 @@ export const RULES: readonly Rule[] = [
   ownershipNeedsAPath,
   socketPathsAreShort,
   ...addressRules,
+  ...admissionRules,
   ...framingRules,
   ...limitsRules,
   ...tlsRules,

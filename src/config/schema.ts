@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { allow, deny, heartbeat, proxyProtocol, trustedProxies } from './admission-schema.ts'
 import { compression } from './compression-schema.ts'
 import { limits } from './limits-schema.ts'
 import { eventsSchema, type TasksConfig, tasksSchema } from './task-schema.ts'
@@ -107,6 +108,11 @@ const port = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether the port is opened; it is checked all the same.'),
   framing: framing.optional(),
   limits,
+  heartbeat,
+  allow,
+  deny,
+  proxyProtocol,
+  trustedProxies,
   tls: tls.optional(),
   http2: z.boolean().default(false).describe('http: speak HTTP/2 with clients that can. Needs `tls`; HTTP/1.1 and WebSocket go on as before.'),
   static: z.string().min(1).optional().describe('http: a folder whose files are served before the handler is asked.'),

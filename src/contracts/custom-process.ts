@@ -48,13 +48,13 @@ export interface ProcessLink {
   /**
    * Sends one message (structured clone) to one of the processes of this name, each in turn.
    * @returns whether it was accepted for delivery: false while none runs
-   * @throws MessageError when the message cannot be cloned
+   * @throws DataCloneError when the message cannot be cloned
    */
   send(message: unknown): boolean
   /**
    * Sends one message and resolves with what `onMessage` returns. While none of the processes runs it waits for one.
    * @param options `timeoutMs`: how long to wait at most, 30,000 when absent
-   * @throws RequestError when there is no answer in time, the process ends meanwhile, or `onMessage` throws; MessageError
+   * @throws RequestTimeoutError when there is no answer in time; UnreachableError when the process ends meanwhile; DataCloneError; an Error like the one that `onMessage` throws
    */
   request(message: unknown, options?: { timeoutMs?: number }): Promise<unknown>
 }

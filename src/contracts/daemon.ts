@@ -1,10 +1,12 @@
 import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from './connection.ts'
+import type { Processes } from './custom-process.ts'
 import type { Events } from './event.ts'
 import type { Logger } from './logger.ts'
 import type { Counter, Tables } from './table.ts'
 import type { Tasks } from './task.ts'
+import type { Workers } from './workers.ts'
 
 /** A port as the process at hand knows it. */
 export interface PortInfo {
@@ -36,6 +38,10 @@ export interface Daemon {
   readonly log: Logger
   readonly ports: readonly PortInfo[]
   readonly tables: Tables
+  /** The custom processes of the config that are enabled, by name. */
+  readonly processes: Processes
+  /** Messages to the workers. */
+  readonly workers: Workers
   /** Work for the task workers. */
   readonly tasks: Tasks
   /** What has happened, for whoever listens: see `events` of the config. */

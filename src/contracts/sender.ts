@@ -1,5 +1,4 @@
-/** What a process of the daemon is there for. */
-export type ProcessRole = 'worker' | 'task' | 'timer' | 'process'
+import type { ProcessRole } from './daemon.ts'
 
 /** The process that a message came from. */
 export interface Sender {

@@ -5,10 +5,10 @@ export interface Workers {
   /**
    * Sends one message to the worker in a slot; also to the caller's own.
    * @returns whether it was accepted for delivery: false when there is no such worker
-   * @throws MessageError when the message cannot be cloned
+   * @throws DataCloneError when the message cannot be cloned
    */
   sendTo(slot: number, message: unknown): boolean
-  /** Sends one message to every worker but the caller. @throws MessageError */
+  /** Sends one message to every worker but the caller. @throws DataCloneError */
   broadcast(message: unknown): void
   /**
    * Has every message to this worker given to `callback`. What it throws is logged and counted. In a process that is no worker it is never called.

@@ -24,13 +24,14 @@ export interface DepartureParts {
   /** Gives the handle to the master, for the heir. */
   readonly give: (move: MoveNote, handle: StreamHandle) => void
   /** The heir has died with the connection's state, before it held the connection. */
-  readonly onLost: (fd: number) => void
+  readonly onLost: (lost: Movable, port: string) => void
   /** All that can move now has moved. Called once for each order. */
   readonly onLeft: () => void
 }
 
 interface UnderWay {
   readonly movable: Movable
+  readonly port: string
   readonly heir: { readonly owner: number; readonly slot: number }
   /** The state has been sent: it is the heir's. */
   isGone: boolean
@@ -115,7 +116,7 @@ export class Departure {
         const id = ++this.#lastId
         const heir = order.heirs[id % order.heirs.length] as UnderWay['heir']
         movable.halt()
-        this.#underWay.set(id, { movable, heir, isGone: false })
+        this.#underWay.set(id, { movable, port: port.name, heir, isGone: false })
         give({ id, from, to: heir.owner, port: port.name }, movable.handle)
       }
     }
@@ -145,7 +146,7 @@ export class Departure {
   #pack(movable: Movable): Buffer | undefined {
     try {
       const state = movable.state()
-      return state === undefined ? undefined : serialize({ state, had: this.#parts.bus.seen() })
+      return state === undefined ? undefined : serialize({ state, ticket: movable.ticket, had: this.#parts.bus.seen() })
     } catch (error) {
       this.#unmovable.add(movable.fd)
       this.#parts.log.warn({ err: error, fd: movable.fd }, 'Connection cannot be handed over: put only plain data into connection.data')
@@ -154,10 +155,9 @@ export class Departure {
   }
 
   #lost(id: number): void {
-    const fd = this.#underWay.get(id)?.movable.fd ?? 0
+    const entry = this.#underWay.get(id)
     this.#underWay.delete(id)
-    // 0 is a connection between two HTTP requests.
-    if (fd > 0) this.#parts.onLost(fd)
+    if (entry !== undefined) this.#parts.onLost(entry.movable, entry.port)
   }
 
   #done(id: number): void {

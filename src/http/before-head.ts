@@ -11,11 +11,10 @@ export function beforeHead(response: ServerResponse, callback: () => void): void
   const writeHead = response.writeHead.bind(response) as WriteHead
   let isDone = false
   response.writeHead = ((status: number, ...rest: unknown[]) => {
-    if (isDone) return writeHead(status, ...rest)
+    // One that cannot be written throws, and there will be another.
+    if (isDone || !Number.isInteger(status) || status < 100 || status > 999) return writeHead(status, ...rest)
     isDone = true
     const message = typeof rest[0] === 'string' ? rest[0] : undefined
-    // Checks the status first, as a head that cannot be written must change nothing.
-    if (!Number.isInteger(status) || status < 100 || status > 999) return writeHead(status, ...rest)
     response.statusCode = status
     if (message !== undefined) response.statusMessage = message
     takeHeaders(response, (message === undefined ? rest[0] : rest[1]) as Headers)

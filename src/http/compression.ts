@@ -49,9 +49,12 @@ function encodingOf(rest: readonly unknown[]): string | undefined {
 
 const wasPlain = new WeakSet<ServerResponse>()
 
+// What has no body has no encoding.
+const EMPTY = new Set([101, 204, 205, 304])
+
 /** Asked when the head is complete. */
 function isWorthIt(request: IncomingMessage, response: ServerResponse): boolean {
-  if (response.hasHeader('Content-Encoding')) return false
+  if (response.hasHeader('Content-Encoding') || EMPTY.has(response.statusCode)) return false
   // A range is of the bytes as they are, and an event has to leave when it happens, not when a block is full.
   if (response.statusCode === 206 || response.hasHeader('Content-Range')) return false
   if (/^text\/event-stream\b/i.test(String(response.getHeader('Content-Type')))) return false

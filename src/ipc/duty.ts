@@ -41,6 +41,6 @@ export interface DutyParts {
   readonly log: Logger
   /** A process is stuck: it is killed, and another started in its place. */
   readonly kill: (owner: number) => void
-  /** This process has nothing more to do: it ends, and is started again. Missing where it is not a process of its own. */
-  readonly end?: () => void
+  /** This process has nothing more to do: it ends, and is started again. 1 tells of a failure. Missing where it is not a process of its own. */
+  readonly end?: (exitCode: 0 | 1) => void
 }

@@ -45,7 +45,8 @@ export class Mailroom implements Post {
   }
 
   at({ role, index, name }: Place): Member | undefined {
-    return this.#members.findLast((member) => member.role === role && member.index === index && member.name === name && !member.isLeaving)
+    // The one that serves comes before one that is to take its place.
+    return this.#members.find((member) => member.role === role && member.index === index && member.name === name && !member.isLeaving)
   }
 
   onMembers(listener: () => void): void {

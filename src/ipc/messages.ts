@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts'
+import type { ProcessDeath } from '../contracts/lifecycle.ts'
 import type { Problem } from '../errors.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 
@@ -58,6 +59,8 @@ export interface ProcessStart {
   readonly owner: number
   /** The folder of the shared-memory store. */
   readonly store: string
+  /** Whether it is the first of the daemon: `onDaemonStart` runs in it. */
+  readonly isFirst?: boolean
   /** The unix socket it is to listen on for the others; none when it is alone in its process. */
   readonly bus?: string
 }
@@ -86,7 +89,12 @@ export type ToWorker =
   | { readonly type: 'report'; readonly id: number }
   /** The log file has been moved away. */
   | { readonly type: 'reopenLog' }
-  | { readonly type: 'stop'; readonly maxWaitSeconds: number }
+  /** With `isLast`, `onDaemonStop` is to run there once `last` has come. */
+  | { readonly type: 'stop'; readonly maxWaitSeconds: number; readonly isLast?: boolean }
+  /** All others have ended. */
+  | { readonly type: 'last' }
+  /** A process has died: `onWorkerError` is to run. */
+  | { readonly type: 'died'; readonly death: ProcessDeath }
 
 /** Everything that another process says to the master. */
 export type ToMaster =

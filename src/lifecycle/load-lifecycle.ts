@@ -1,7 +1,9 @@
+import type { Config } from '../config/schema.ts'
 import type { LifecycleHooks } from '../contracts/lifecycle.ts'
 import type { Problem } from '../errors.ts'
 import { kindOf, meantBy } from '../modules/exported.ts'
-import type { Mistake, Outcome } from '../modules/mistake.ts'
+import { importModule } from '../modules/import-module.ts'
+import type { Mistake } from '../modules/mistake.ts'
 
 export type HookName = keyof LifecycleHooks
 
@@ -13,18 +15,12 @@ export interface LoadedHooks {
   readonly hooks: LifecycleHooks
 }
 
-/**
- * Imports and checks the modules of `lifecycle`.
- * @param importModule imports one module by the name that the config has for it
- */
-export async function loadLifecycle(
-  files: readonly string[],
-  importModule: (name: string) => Promise<Outcome<Readonly<Record<string, unknown>>>>,
-): Promise<{ loaded: LoadedHooks[]; problems: Problem[] }> {
+/** Imports and checks the modules of `lifecycle`. Nothing of them is called. */
+export async function loadLifecycle({ lifecycle, dir }: Pick<Config, 'lifecycle' | 'dir'>): Promise<{ loaded: LoadedHooks[]; problems: Problem[] }> {
   const loaded: LoadedHooks[] = []
   const problems: Problem[] = []
-  for (const [index, file] of files.entries()) {
-    const module = await importModule(file)
+  for (const [index, file] of lifecycle.entries()) {
+    const module = await importModule(file, dir)
     const mistakes = 'mistakes' in module ? module.mistakes : wrongExports(module.value)
     problems.push(...mistakes.map((mistake) => ({ file, path: `lifecycle[${index}]`, ...mistake })))
     if ('value' in module && mistakes.length === 0) loaded.push({ file, hooks: module.value as LifecycleHooks })

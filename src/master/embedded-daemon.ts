@@ -4,6 +4,7 @@ import type { Config, ConfigInput } from '../config/schema.ts'
 import type { Daemon } from '../contracts/daemon.ts'
 import { ConfigError, ReloadError } from '../errors.ts'
 import { LocalPost } from '../ipc/local-post.ts'
+import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
@@ -52,8 +53,9 @@ export class EmbeddedDaemon {
   async #start(): Promise<Daemon> {
     const config = this.#config
     const { loaded, problems } = await loadHandlers(config)
+    const lifecycle = await loadLifecycle(config)
     const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
-    problems.push(...(classes?.problems ?? []))
+    problems.push(...lifecycle.problems, ...(classes?.problems ?? []))
     if (problems.length > 0) throw new ConfigError(problems)
     const dir = sharedMemoryDir(`${config.runtimeDir}/${process.pid}-${++numStarted}`)
     this.#store = Store.create({ dir })
@@ -61,8 +63,9 @@ export class EmbeddedDaemon {
     const post = new LocalPost(log)
     this.#post = post
     const worker = new Worker({
-      start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir },
+      start: { config, place: { role: 'worker', index: 0 }, owner: 1, store: dir, isFirst: true },
       loaded,
+      hooks: lifecycle.loaded,
       classes,
       log,
       post: post.join({ role: 'worker', index: 0 }, 1),
@@ -91,12 +94,15 @@ export class EmbeddedDaemon {
     this.#admin = new AdminServer({
       ...(admin.token !== undefined && { token: admin.token }),
       log: worker.daemon.log,
-      readiness: () => (this.#stopped === undefined ? undefined : 'the daemon is stopping'),
+      readiness: () => {
+        if (this.#stopped !== undefined) return 'the daemon is stopping'
+        return worker.isOverloaded ? 'the worker is overloaded' : undefined
+      },
       stop: () => void this.#stop(),
       status: async () => {
         this.#book.record(0, await worker.report())
         const addresses = new Map(worker.daemon.ports.map((port) => [port.name, port.address]))
-        return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], tables: worker.daemon.tables })
+        return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], staff: this.#staff?.views ?? [], tables: worker.daemon.tables })
       },
       metrics: async () => {
         const duty = this.#staff?.report
@@ -126,7 +132,9 @@ export class EmbeddedDaemon {
 
   async #end(): Promise<void> {
     const { maxWaitSeconds } = this.#config
-    await this.#staff?.stop(maxWaitSeconds, this.#worker?.stop(maxWaitSeconds))
+    const staff = this.#staff?.stop(maxWaitSeconds) ?? Promise.resolve()
+    await Promise.all([this.#worker?.stop(maxWaitSeconds, staff), staff])
+    await this.#staff?.stopQueue(maxWaitSeconds)
     this.#post?.close()
     this.#sockets?.close()
     await this.#admin?.stop()

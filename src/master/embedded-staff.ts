@@ -3,6 +3,7 @@ import type { Daemon } from '../contracts/daemon.ts'
 import { ConfigError } from '../errors.ts'
 import type { Duty } from '../ipc/duty.ts'
 import type { LocalPost } from '../ipc/local-post.ts'
+import type { Place } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import { DUTIES } from '../worker/duties.ts'
 import type { WorkerView } from './overview.ts'
@@ -13,7 +14,7 @@ const FIRST_OWNER = 2
 
 /** What `createDaemon` has besides its worker: every duty of the config, in the caller's process. */
 export class EmbeddedStaff {
-  readonly #duties: { readonly name: string; readonly index: number; readonly duty: Duty }[] = []
+  readonly #duties: { readonly name: string; readonly place: Place; readonly duty: Duty }[] = []
   readonly #startedAt = Date.now()
 
   /** @throws ConfigError */
@@ -25,7 +26,7 @@ export class EmbeddedStaff {
       if (create === undefined) throw new RangeError(`There is no duty for role "${place.role}"`)
       const log = daemon.log.child({ role: placeText(place) })
       const duty = await create({ config, place, daemon, post: post.join(place, FIRST_OWNER + number), log, kill: () => {} })
-      staff.#duties.push({ name: placeText(place), index: place.index, duty })
+      staff.#duties.push({ name: placeText(place), place, duty })
       const problems = await duty.load()
       if (problems.length > 0) throw new ConfigError(problems)
     }
@@ -36,17 +37,20 @@ export class EmbeddedStaff {
     for (const { duty } of this.#duties) await duty.start()
   }
 
-  /** What holds the tasks ends last, also after the worker. */
-  async stop(maxWaitSeconds: number, worker: Promise<void> | undefined): Promise<void> {
-    const isQueue = ({ name }: { name: string }): boolean => name === 'queue'
-    await Promise.all([worker, ...this.#duties.filter((one) => !isQueue(one)).map(({ duty }) => duty.stop(maxWaitSeconds))])
-    await Promise.all(this.#duties.filter(isQueue).map(({ duty }) => duty.stop(maxWaitSeconds)))
+  /** All but what holds the tasks: the others may still need it. */
+  async stop(maxWaitSeconds: number): Promise<void> {
+    await Promise.all(this.#duties.filter(({ place }) => place.role !== 'queue').map(({ duty }) => duty.stop(maxWaitSeconds)))
+  }
+
+  async stopQueue(maxWaitSeconds: number): Promise<void> {
+    await Promise.all(this.#duties.filter(({ place }) => place.role === 'queue').map(({ duty }) => duty.stop(maxWaitSeconds)))
   }
 
   get views(): WorkerView[] {
-    return this.#duties.map(({ name, index, duty }) => ({
-      index,
+    return this.#duties.map(({ name, place, duty }) => ({
+      index: place.index,
       name,
+      place,
       pid: process.pid,
       state: 'ready',
       startedAt: this.#startedAt,

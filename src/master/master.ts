@@ -10,6 +10,7 @@ import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables } from '../shared/tables.ts'
 import { AdminPorts } from './admin-ports.ts'
+import { type Death, Deaths } from './deaths.ts'
 import { Dispatch } from './dispatch.ts'
 import { HeapSnapshots } from './heap-snapshots.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
@@ -59,6 +60,7 @@ export class Master {
   #workers: Workers | undefined
   #staff: Staff | undefined
   #watchdog: Watchdog | undefined
+  readonly #deaths = new Deaths(() => this.#workers?.slots.find(({ isReady }) => isReady)?.current)
   #dispatch: Dispatch | undefined
   #onEnd: ((code: number) => void) | undefined
 
@@ -76,7 +78,7 @@ export class Master {
       log: parts.log,
       status: () => this.#status(),
       metrics: () => this.#metrics(),
-      readiness: () => this.#readiness(),
+      readiness: () => whyNotReady(this.#state, this.#workers?.slots, this.#staff?.slots),
       reload: () => this.reload(),
       heap: (slot) => this.#heaps.write(slot),
       stop: () => void this.stop(),
@@ -135,7 +137,9 @@ export class Master {
     const said = this.#service.stopping()
     this.#dispatch?.close()
     const { maxWaitSeconds } = this.#config
-    await this.#staff?.stop(maxWaitSeconds, this.#workers?.stop(maxWaitSeconds))
+    const staff = this.#staff?.stop(maxWaitSeconds)
+    await Promise.all([this.#workers?.stop(maxWaitSeconds, staff), staff])
+    await this.#staff?.stopQueue(maxWaitSeconds)
     await said
     await this.#close()
     this.#log.info('Stopped')
@@ -169,7 +173,7 @@ export class Master {
       open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
       onReady: (slot, child) => this.#back(slot, child),
-      onExit: (slot, child) => this.#exited(slot, child),
+      onExit: (slot, child, death) => this.#exited(slot, child, death),
     })
     this.#workers = workers
     this.#staff = new Staff({
@@ -179,8 +183,9 @@ export class Master {
       roster: this.#roster,
       ports: () => Array.from(this.addresses, ([name, address]) => ({ name, address })),
       onMessage: (child, message) => this.#receiveFromStaff(child, message),
-      onExit: (child) => this.#ended(child),
+      onExit: (child, death) => this.#ended(child, death),
     })
+    await workers.startFirst(config)
     await Promise.all([workers.start(config), this.#staff.start(config)])
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
     await this.#admin.openAdmin(config)
@@ -263,6 +268,7 @@ export class Master {
   #back(slot: Slot, child: WorkerChild): void {
     this.#log.info({ worker: slot.index, pid: child.pid }, 'Worker ready')
     this.#dispatch?.ready()
+    this.#deaths.tell()
   }
 
   #receiveFromStaff(child: WorkerChild, message: ToMaster): void {
@@ -275,25 +281,18 @@ export class Master {
     else if (message.type === 'kill') this.#staff?.killStuck(message.owner)
   }
 
-  #ended(child: WorkerChild): void {
+  #ended(child: WorkerChild, death: Death): void {
+    if (death.isDeath && child.config.lifecycle.length > 0) this.#deaths.add(child, death)
     this.#store?.checkReaders()
     this.#book.retire(child.pid ?? 0)
   }
 
-  #exited(slot: Slot, child: WorkerChild): void {
-    this.#ended(child)
+  #exited(slot: Slot, child: WorkerChild, death: Death): void {
+    this.#ended(child, death)
     const purged = this.#registry?.purge(child.owner) ?? []
     if (purged.length > 0) this.#log.warn({ worker: slot.index, connections: purged.length }, 'Connections ended with their worker')
     if (slot.current === undefined) this.#dispatch?.changed(slot)
     this.#dispatch?.lost(child)
-  }
-
-  #readiness(): string | undefined {
-    if (this.#state !== 'ready') return `the daemon is ${this.#state}`
-    const workers = whyNotReady(this.#workers?.slots ?? [], ({ index }) => `${index}`)
-    if (workers !== undefined) return `worker ${workers} does not listen yet`
-    const staff = whyNotReady(this.#staff?.slots ?? [], ({ place }) => placeText(place))
-    return staff === undefined ? undefined : `${staff} does not run yet`
   }
 
   /**
@@ -319,7 +318,8 @@ export class Master {
 
   async #status(): Promise<DaemonStatus> {
     await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
-    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers: this.#workers?.views ?? [], tables: this.#tables })
+    const [workers, staff] = [this.#workers?.views ?? [], this.#staff?.views ?? []]
+    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers, staff, tables: this.#tables })
   }
 
   async #close(): Promise<void> {

@@ -1,16 +1,20 @@
 import { type DaemonStatus, portStatuses } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Table, Tables } from '../contracts/table.ts'
+import type { Place } from '../ipc/messages.ts'
 import type { MetricsBook } from '../metrics/metrics-book.ts'
 import type { MasterFacts } from '../metrics/process-metrics.ts'
 import { VERSION } from '../version.ts'
 import { certificatesOf } from './certificates.ts'
+import { processStatuses, timerStatuses } from './staff-status.ts'
 
 /** A place of one process, as it is shown. */
 export interface WorkerView {
   readonly index: number
   /** Of a process that is no worker: `task 0`. */
   readonly name?: string
+  /** The same. */
+  readonly place?: Place
   readonly pid: number | undefined
   readonly state: 'starting' | 'ready' | 'draining'
   /** Milliseconds since 1970. */
@@ -43,6 +47,7 @@ export class Overview {
     state: DaemonStatus['state']
     addresses: ReadonlyMap<string, string>
     workers: readonly WorkerView[]
+    staff: readonly WorkerView[]
     tables: Tables | undefined
   }): DaemonStatus {
     const { name, ports } = this.#config
@@ -61,6 +66,8 @@ export class Overview {
         this.#book.ports(),
       ),
       workers: now.workers.map((worker) => this.#worker(worker)),
+      timers: timerStatuses(now.staff, this.#book),
+      processes: processStatuses(now.staff, this.#book),
       tables: this.#tables(now.tables),
     }
   }

@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Place } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
+import type { Death } from './deaths.ts'
 import { WorkerChild, type WorkerChildParts } from './worker-child.ts'
 
 // A worker that lived this long did not die of its start: the next one begins at once.
@@ -12,14 +13,14 @@ const LONGEST_DELAY_MS = 30_000
 export interface SlotParts {
   readonly place: Place
   readonly log: Logger
-  readonly child: Omit<WorkerChildParts, 'place' | 'owner' | 'config' | 'onExit'>
+  readonly child: Omit<WorkerChildParts, 'place' | 'owner' | 'config' | 'isFirst' | 'onExit'>
   readonly nextOwner: () => number
   /** The shortest time from the end of a process to the next one's start, in milliseconds. */
   readonly restartMs?: (config: Config) => number
   /** The longest such time for one that keeps dying, in milliseconds; 30 s when absent. */
   readonly longestDelayMs?: (dead: WorkerChild) => number
   /** A process has ended; if it was the one that serves, another begins by itself. */
-  readonly onExit: (slot: Slot, child: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null; isExpected: boolean }) => void
+  readonly onExit: (slot: Slot, child: WorkerChild, death: Death) => void
 }
 
 /** The place of one process: starts its process, another when that one dies, and one beside it that takes over in a reload. */
@@ -65,11 +66,11 @@ export class Slot {
     return this.#current?.isReady === true
   }
 
-  /** Starts the process that serves. */
-  start(): WorkerChild {
+  /** Starts the process that serves. @param options `isFirst`: of the daemon */
+  start({ isFirst = false } = {}): WorkerChild {
     this.#timer = undefined
     this.delayMs = 0
-    this.#current = this.#spawn(this.#config)
+    this.#current = this.#spawn(this.#config, isFirst)
     return this.#current
   }
 
@@ -107,10 +108,11 @@ export class Slot {
     this.#current = undefined
   }
 
-  async stop(maxWaitSeconds: number): Promise<void> {
+  /** @param others of the daemon; the one that serves here is to end after them */
+  async stop(maxWaitSeconds: number, others?: Promise<unknown>): Promise<void> {
     this.#isStopping = true
     this.#cancelStart()
-    await Promise.all(this.children.map((child) => child.stop(maxWaitSeconds)))
+    await Promise.all(this.children.map((child) => child.stop(maxWaitSeconds, child === this.#current ? others : undefined)))
   }
 
   kill(): void {
@@ -130,13 +132,14 @@ export class Slot {
     this.#draining.add(child)
   }
 
-  #spawn(config: Config): WorkerChild {
+  #spawn(config: Config, isFirst = false): WorkerChild {
     const { child, nextOwner } = this.#parts
     return new WorkerChild({
       ...child,
       place: this.place,
       owner: nextOwner(),
       config,
+      isFirst,
       onExit: (ended, code, signal) => this.#exited(ended, code, signal),
     })
   }
@@ -144,19 +147,22 @@ export class Slot {
   #exited(child: WorkerChild, code: number | null, signal: NodeJS.Signals | null): void {
     const isCurrent = child === this.#current
     const isExpected = this.#isStopping || (!isCurrent && code === 0)
+    // One that never served is told of where it was to start.
+    const isDeath = !isExpected && !isReturn(this.place, code) && (isCurrent || child.state !== 'starting')
     if (isCurrent) this.#current = undefined
     if (child === this.#next) this.#next = undefined
     this.#draining.delete(child)
     // While one is being prepared it is waited for: whether it takes over is decided there.
     if (isCurrent && !this.#isStopping && this.#next === undefined) this.#startAgain(child)
     if (!isExpected) this.#report(child, { code, signal }, isCurrent)
-    this.#parts.onExit(this, child, { code, signal, isExpected })
+    this.#parts.onExit(this, child, { code, signal, isDeath })
   }
 
   #report({ pid }: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null }, isCurrent: boolean): void {
     const { role, index } = this.place
     const who = role === 'worker' ? { worker: index } : { role: placeText(this.place) }
     const what = role === 'worker' ? 'Worker' : 'Process'
+    if (isReturn(this.place, death.code)) return this.#parts.log.info({ ...who, pid, delayMs: this.delayMs }, 'Process has returned: starting another')
     this.#parts.log.error({ ...who, pid, ...death, delayMs: this.delayMs }, isCurrent ? `${what} died: starting another` : `${what} died`)
   }
 
@@ -169,4 +175,9 @@ export class Slot {
     this.restarts++
     this.#timer = setTimeout(() => this.start(), this.delayMs)
   }
+}
+
+/** Whether a custom process has ended as it may. */
+function isReturn({ role }: Place, code: number | null): boolean {
+  return role === 'process' && code === 0
 }

@@ -3,7 +3,16 @@ import type { Place } from '../ipc/messages.ts'
 
 /** Every process that a config asks for besides the workers. */
 export function staffPlaces(config: Config): Place[] {
-  return taskPlaces(config)
+  return [...taskPlaces(config), ...timerPlaces(config), ...processPlaces(config)]
+}
+
+function timerPlaces({ timers }: Config): Place[] {
+  return timers?.enabled === true ? [{ role: 'timer', index: 0 }] : []
+}
+
+function processPlaces({ processes }: Config): Place[] {
+  const enabled = Object.entries(processes).filter(([, process]) => process.enabled)
+  return enabled.flatMap(([name, { count }]) => Array.from({ length: count }, (_, index): Place => ({ role: 'process', index, name })))
 }
 
 /** The queue first: it starts before, and ends after, those that need it. */
@@ -24,6 +33,6 @@ export function longestDelayMs({ role }: Place, dead: { readonly isReady: boolea
 }
 
 /** How long a process that ended by itself is waited for before it is started again, in milliseconds. */
-export function restartMs(_config: Config, _place: Place): number {
-  return 0
+export function restartMs(config: Config, { role, name = '' }: Place): number {
+  return role === 'process' ? (config.processes[name]?.restartSeconds ?? 0) * 1000 : 0
 }

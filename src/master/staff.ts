@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { PortPlace, ToMaster } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
+import type { Death } from './deaths.ts'
 import { inTime } from './in-time.ts'
 import type { WorkerView } from './overview.ts'
 import type { Account } from './privileges.ts'
@@ -19,7 +20,7 @@ export interface StaffParts {
   /** Where each port listens now. */
   readonly ports: () => readonly PortPlace[]
   readonly onMessage: (child: WorkerChild, message: ToMaster) => void
-  readonly onExit: (child: WorkerChild) => void
+  readonly onExit: (child: WorkerChild, death: Death) => void
 }
 
 /** New processes that are loaded and wait for their turn. */
@@ -57,6 +58,7 @@ export class Staff {
       const view = (child: WorkerChild | undefined): WorkerView => ({
         index: slot.index,
         name: placeText(slot.place),
+        place: slot.place,
         pid: child?.pid,
         state: child?.state ?? 'starting',
         startedAt: child?.startedAt ?? Date.now(),
@@ -117,12 +119,13 @@ export class Staff {
     return { undo, takeOver: () => this.#takeOver(slots, removed) }
   }
 
-  /** Ends all in good order, those last that the others, and the workers, may still need. */
-  async stop(maxWaitSeconds: number, workers: Promise<void> | undefined): Promise<void> {
-    const all = [...this.#slots.values(), ...this.#retired]
-    const isQueue = (slot: Slot): boolean => slot.place.role === 'queue'
-    await Promise.all([workers, ...all.filter((slot) => !isQueue(slot)).map((slot) => slot.stop(maxWaitSeconds))])
-    await Promise.all(all.filter(isQueue).map((slot) => slot.stop(maxWaitSeconds)))
+  /** Ends all in good order, but what the others may still need: the queue. */
+  async stop(maxWaitSeconds: number): Promise<void> {
+    await Promise.all(this.#all(({ place }) => place.role !== 'queue').map((slot) => slot.stop(maxWaitSeconds)))
+  }
+
+  async stopQueue(maxWaitSeconds: number): Promise<void> {
+    await Promise.all(this.#all(({ place }) => place.role === 'queue').map((slot) => slot.stop(maxWaitSeconds)))
   }
 
   kill(): void {
@@ -136,6 +139,10 @@ export class Staff {
     this.#parts.log.error({ role: placeText(child.place), pid: child.pid }, 'Process is stuck: killing it')
     child.kill()
     return true
+  }
+
+  #all(isMeant: (slot: Slot) => boolean): Slot[] {
+    return [...this.#slots.values(), ...this.#retired].filter(isMeant)
   }
 
   #takeOver(slots: readonly Slot[], removed: readonly Slot[]): void {
@@ -172,7 +179,7 @@ export class Staff {
         restartMs: (current) => restartMs(current, place),
         longestDelayMs: (dead) => longestDelayMs(place, dead),
         child: { store, log, account, onMessage: (child, message) => this.#receive(child, message) },
-        onExit: (ended, child) => this.#exited(ended, child),
+        onExit: (ended, child, death) => this.#exited(ended, child, death),
       },
       config,
     )
@@ -186,9 +193,9 @@ export class Staff {
     else this.#parts.onMessage(child, message)
   }
 
-  #exited(slot: Slot, child: WorkerChild): void {
+  #exited(slot: Slot, child: WorkerChild, death: Death): void {
     if (slot.children.length === 0) this.#retired.delete(slot)
-    this.#parts.onExit(child)
+    this.#parts.onExit(child, death)
     void this.#parts.roster.tellPeers()
   }
 }

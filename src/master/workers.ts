@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { MoveNote, ToMaster } from '../ipc/messages.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
+import type { Death } from './deaths.ts'
 import { inTime } from './in-time.ts'
 import type { WorkerView } from './overview.ts'
 import type { Account } from './privileges.ts'
@@ -20,7 +21,7 @@ export interface WorkersParts {
   /** What is not dealt with here. */
   readonly onMessage: (slot: Slot, child: WorkerChild, message: ToMaster) => void
   readonly onReady: (slot: Slot, child: WorkerChild) => void
-  readonly onExit: (slot: Slot, child: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null; isExpected: boolean }) => void
+  readonly onExit: (slot: Slot, child: WorkerChild, death: Death) => void
 }
 
 /** All workers: each in its slot, who knows whom, and how one takes over from another. */
@@ -59,10 +60,18 @@ export class Workers {
     return [...this.#slots, ...this.#retired].flatMap((slot) => slot.children)
   }
 
-  /** Starts the first process of each slot. Resolves when all have loaded their handlers. @throws ConfigError */
+  /** Starts the very first process, where others must wait for it: `onDaemonStart` runs in it, before all else. @throws as `start` */
+  async startFirst(config: Config): Promise<void> {
+    const slot = this.#slot(0, config)
+    this.#slots.push(slot)
+    const child = slot.start({ isFirst: true })
+    if (config.lifecycle.length > 0) await inTime('load its handlers', [child], () => child.loaded)
+  }
+
+  /** Starts the first process of each other slot. Resolves when all have loaded their handlers. @throws ConfigError */
   async start(config: Config): Promise<void> {
-    for (let index = 0; index < config.workers; index++) this.#slots.push(this.#slot(index, config))
-    const children = this.#slots.map((slot) => slot.start())
+    for (let index = 1; index < config.workers; index++) this.#slots.push(this.#slot(index, config))
+    const children = this.#slots.map((slot) => slot.current ?? slot.start())
     await inTime('load its handlers', children, (child) => child.loaded)
   }
 
@@ -106,8 +115,11 @@ export class Workers {
     await this.#handOver()
   }
 
-  async stop(maxWaitSeconds: number): Promise<void> {
-    await Promise.all([...this.#slots, ...this.#retired].map((slot) => slot.stop(maxWaitSeconds)))
+  /** @param others of the daemon: where there are lifecycle modules, one worker ends after them and all other workers */
+  async stop(maxWaitSeconds: number, others: Promise<unknown> = Promise.resolve()): Promise<void> {
+    const last = this.#slots.find(({ current }) => current?.isReady === true && current.config.lifecycle.length > 0)
+    const rest = [...this.#slots, ...this.#retired].filter((slot) => slot !== last).map((slot) => slot.stop(maxWaitSeconds))
+    await Promise.all([...rest, last?.stop(maxWaitSeconds, Promise.all([others, ...rest]))])
   }
 
   kill(): void {
@@ -196,7 +208,7 @@ export class Workers {
     from.send({ type: 'unmoved', id: move.id })
   }
 
-  #exited(slot: Slot, child: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null; isExpected: boolean }): void {
+  #exited(slot: Slot, child: WorkerChild, death: Death): void {
     if (slot.children.length === 0) this.#retired.delete(slot)
     this.#parts.onExit(slot, child, death)
     void this.#parts.roster.tellPeers()

@@ -1,5 +1,6 @@
 import { family } from './families.ts'
-import { type HistogramReport, SECONDS_BUCKETS } from './histogram.ts'
+import type { HistogramReport } from './histogram.ts'
+import { histogramSamples } from './histogram-samples.ts'
 import type { MetricJson, Sample } from './metric-json.ts'
 import type { PortReport } from './port-counters.ts'
 
@@ -42,7 +43,7 @@ export function portMetrics(ports: readonly PortReport[]): MetricJson[] {
       name,
       ports.flatMap((port) => {
         const report = histogram(port)
-        return report === undefined ? [] : histogramSamples(name, report, port.name)
+        return report === undefined ? [] : histogramSamples(name, report, { port: port.name })
       }),
     )
   }
@@ -60,14 +61,4 @@ function refusalSamples(port: PortReport): Sample[] {
     const [status = '', reason = ''] = key.split(' ')
     return { value, labels: { port: port.name, reason, status } }
   })
-}
-
-/** Buckets of the page count everything at or under their bound, ours only what is over the one before. */
-function histogramSamples(name: string, report: HistogramReport, port: string): Sample[] {
-  let count = 0
-  const buckets = report.buckets.map((value, i) => {
-    count += value
-    return { metricName: `${name}_bucket`, value: count, labels: { port, le: String(SECONDS_BUCKETS[i] ?? '+Inf') } }
-  })
-  return [...buckets, { metricName: `${name}_sum`, value: report.sum, labels: { port } }, { metricName: `${name}_count`, value: count, labels: { port } }]
 }

@@ -6,10 +6,12 @@ import type { WorkerReport } from './worker-report.ts'
 export class WorkerMetrics {
   readonly #ports: () => readonly PortReport[]
   readonly #custom: () => Promise<readonly unknown[]>
+  readonly #isOverloaded: () => boolean
   readonly #lag = new LoopLag()
   #memory: WorkerReport['memory'] = { rss: 0, heapUsed: 0 }
 
-  constructor(parts: { ports: () => readonly PortReport[]; custom: () => Promise<readonly unknown[]> }) {
+  constructor(parts: { ports: () => readonly PortReport[]; custom: () => Promise<readonly unknown[]>; isOverloaded?: () => boolean }) {
+    this.#isOverloaded = parts.isOverloaded ?? ((): boolean => false)
     this.#ports = parts.ports
     this.#custom = parts.custom
   }
@@ -32,6 +34,7 @@ export class WorkerMetrics {
       memory: this.#measureMemory(),
       cpu: { user: user / 1e6, system: system / 1e6 },
       loopLag: this.#lag.take(),
+      isOverloaded: this.#isOverloaded(),
       ports: this.#ports(),
       custom,
     }

@@ -10,6 +10,8 @@ export interface WorkerReport {
   readonly cpu: { readonly user: number; readonly system: number }
   /** Delay of the event loop since the last report, in seconds. */
   readonly loopLag: { readonly mean: number; readonly max: number }
+  /** Its event loop lags behind so far that it refuses new connections. */
+  readonly isOverloaded?: boolean
   readonly ports: readonly PortReport[]
   /** What handlers registered in `daemon.metrics`, in prom-client's JSON form. */
   readonly custom: readonly unknown[]

@@ -1,30 +1,67 @@
+import type { PortConfig } from '../config/schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
-import { plainAddress } from './address.ts'
+import { type PeerAddress, plainAddress } from './address.ts'
+import { AddressList, accessRule } from './address-list.ts'
 import type { Listener } from './listener.ts'
 import { peerOf, type StreamHandle } from './node-internals.ts'
 import type { Port } from './port.ts'
+import { ProxyReader } from './proxy-reader.ts'
+import { OVERLOADED, STATUS } from './refusal.ts'
 
-/** The one step between accept(2) and the listener of a port: who gets in, and by which address it is known. */
+/**
+ * The one step between accept(2) and the listener of a port: who gets in, and by which address it is known. Costs a connection
+ * of a port without such rules its address alone.
+ */
 export class Admission {
   readonly #port: Port
   readonly #listener: Listener | undefined
+  readonly #proxies: AddressList | undefined
+  readonly #mayEnter: ((address: string) => boolean) | undefined
+  readonly #headers = new ProxyReader({
+    onHeader: (client, peer, head) => this.#waited(() => this.#enter(client, peer, head)),
+    onFailure: (client, proxy) => this.#waited(() => this.#refuse(client, proxy, 'proxy_header')),
+    onNothing: (client) => this.#waited(() => client.close()),
+  })
 
-  constructor(parts: { port: Port; listener: Listener | undefined }) {
+  constructor(parts: { port: Port; listener: Listener | undefined; config: Pick<PortConfig, 'allow' | 'deny' | 'proxyProtocol'> }) {
+    const { proxyProtocol } = parts.config
     this.#port = parts.port
     this.#listener = parts.listener
+    this.#mayEnter = accessRule(parts.config)
+    this.#proxies = proxyProtocol && new AddressList(proxyProtocol)
   }
 
   /** A client's raw handle: one that was accepted here, or by the master. */
   admit(client: StreamHandle): void {
     const { address, port } = peerOf(client)
-    const { maxConnections } = this.#port.limits
-    if (maxConnections !== undefined && this.#port.sockets.size >= maxConnections) return this.#refuse(client, 'max_connections', 503)
-    this.#listener?.adopt?.(client, { address: plainAddress(address), port })
+    const peer = { address: plainAddress(address), port }
+    if (this.#port.isOverloaded) return this.#refuse(client, peer, 'rate', OVERLOADED)
+    if (this.#proxies?.has(peer.address) !== true) return this.#enter(client, peer)
+    // The port is not idle before it is known what becomes of it.
+    this.#port.begin()
+    this.#headers.read(client, peer)
   }
 
-  #refuse(client: StreamHandle, reason: CloseReason, status: number): void {
-    this.#port.refused(reason)
-    if (this.#listener?.refuse === undefined) client.close()
+  stop(): void {
+    this.#headers.stop()
+  }
+
+  #enter(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
+    if (this.#mayEnter?.(peer.address) === false) return this.#refuse(client, peer, 'denied')
+    const over = this.#port.occupancy.admit(peer.address)
+    if (over !== undefined) return this.#refuse(client, peer, over)
+    this.#listener?.adopt?.(client, peer, head)
+  }
+
+  #refuse(client: StreamHandle, peer: PeerAddress, reason: CloseReason & keyof typeof STATUS, status: number = STATUS[reason]): void {
+    this.#port.refused(reason, { remoteAddress: peer.address })
+    // A proxy would take the answer for its client's.
+    if (this.#listener?.refuse === undefined || reason === 'proxy_header') client.close()
     else this.#listener.refuse(client, status)
+  }
+
+  #waited(then: () => void): void {
+    then()
+    this.#port.finish()
   }
 }

@@ -9,6 +9,7 @@ type Callback = (connection: SocketConnection, argument?: unknown) => unknown
 
 /** The callbacks of a TCP or WebSocket handler: guarded, counted and timed, so that what they throw ends nothing else. */
 export class HandlerCallbacks implements ConnectionCallbacks {
+  readonly maxWaiting: number = Number.POSITIVE_INFINITY
   readonly #port: Port
   readonly #wire: Wire
   readonly #onOpen: Callback | undefined

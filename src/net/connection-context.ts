@@ -16,10 +16,15 @@ export interface ConnectionContext {
 
 /** The handler's callbacks, guarded and counted. A promise that comes back never rejects. */
 export interface ConnectionCallbacks {
+  /** A connection with more messages that wait is closed. */
+  readonly maxWaiting: number
+  opened(connection: SocketConnection, request?: unknown): Promise<void> | undefined
   receive(connection: SocketConnection, message: string | Buffer): Promise<void> | undefined
   drained(connection: SocketConnection): void
   handedOver(connection: SocketConnection): Promise<void> | undefined
   closed(connection: SocketConnection, reason: CloseReason): Promise<void> | undefined
+  /** A connection is to close, or to move: where it waits for nothing but its rate, it waits no longer. */
+  wake?(connection: SocketConnection): void
 }
 
 /** The socket of a connection, or what speaks its protocol on it. */

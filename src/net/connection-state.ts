@@ -13,6 +13,8 @@ export interface ConnectionState {
   readonly isPaused: boolean
   /** The client has sent all that it will send. */
   readonly hasEnded: boolean
+  /** In how many milliseconds all of its messages so far would have come at the port's rate. */
+  readonly rateDueMs: number
   /** Messages that an async handler has not come to. */
   readonly waiting: readonly (string | Uint8Array)[]
   /** Sent, and not taken by the kernel. */

@@ -30,10 +30,11 @@ export class SocketConnection implements Connection {
   /** It ends as its worker is replaced: the client may come back at once. */
   isRestart = false
   isOpen = true
+  /** When all of its messages so far would have come at the port's rate, in `performance.now()` milliseconds. */
+  rateDue = 0
   readonly #context: ConnectionContext
   #data: Record<string, unknown> | null = null
   #reason: CloseReason | undefined = undefined
-  // What waits beyond the outbox's scratch buffer.
   readonly #sending: SendQueue
   // Before it came to this worker.
   #bytesInBefore = 0
@@ -63,6 +64,7 @@ export class SocketConnection implements Connection {
       this.#bytesInBefore = peer.bytesIn
       this.#bytesOutBefore = peer.bytesOut
       this.#hasEnded = peer.hasEnded
+      this.rateDue = performance.now() + peer.rateDueMs
       if (peer.isPaused) this.#inbox.pause(PausedBy.handler)
       return
     }
@@ -194,7 +196,7 @@ export class SocketConnection implements Connection {
     if (!this.isOpen) return
     const { port, callbacks } = this.#context
     port.counters.messagesIn++
-    if (this.#inbox.isBusy) return this.#inbox.add(message)
+    if (this.#inbox.isBusy) return this.#inbox.add(message) ? undefined : this.end('rate')
     const promise = callbacks.receive(this, message)
     if (promise !== undefined) void this.#work(promise)
   }
@@ -286,6 +288,7 @@ export class SocketConnection implements Connection {
       bytesOut: this.bytesOut - unsent.length,
       isPaused: this.#inbox.isPausedBy(PausedBy.handler),
       hasEnded: this.#hasEnded,
+      rateDueMs: Math.max(0, this.rateDue - performance.now()),
       waiting: this.#inbox.waiting,
       unsent,
     }
@@ -325,6 +328,7 @@ export class SocketConnection implements Connection {
     const { outbox, connections } = this.#context
     if (outbox.reader === this) outbox.used = 0
     connections.remove(this)
+    this.#context.callbacks.wake?.(this)
   }
 
   async #work(promise: Promise<void> | undefined): Promise<void> {

@@ -2,6 +2,7 @@ import { Socket } from 'node:dgram'
 import type { Message } from '../contracts/connection.ts'
 import type { UdpHandler } from '../contracts/handlers.ts'
 import type { Peer } from '../contracts/peer.ts'
+import { plainAddress } from './address.ts'
 import type { Listener } from './listener.ts'
 import { stopReceiving } from './node-internals.ts'
 import type { Port } from './port.ts'
@@ -19,9 +20,12 @@ export type DatagramSocket = {
 export class DatagramListener implements Listener {
   readonly port: Port
   readonly #socket: DatagramSocket
+  readonly #mayEnter: ((address: string) => boolean) | undefined
 
-  constructor(port: Port, socket: DatagramSocket) {
+  /** @param mayEnter whose datagrams are taken; everybody's without it */
+  constructor(port: Port, socket: DatagramSocket, mayEnter?: (address: string) => boolean) {
     this.port = port
+    this.#mayEnter = mayEnter
     this.#socket = socket
     socket.on('message', (packet, from) => this.#receive(packet, from))
     // Sending failed: the kernel had no room, or the peer's host says there is nobody.
@@ -46,6 +50,7 @@ export class DatagramListener implements Listener {
 
   #receive(packet: Buffer, from: { address: string; port: number }): void {
     const { counters, handler } = this.port
+    if (this.#mayEnter?.(plainAddress(from.address)) === false) return counters.refuse('denied')
     counters.messagesIn++
     counters.bytesIn += packet.length
     const start = performance.now()

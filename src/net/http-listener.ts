@@ -76,7 +76,7 @@ export class HttpListener implements SecureListener {
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     const socket = socketFromHandle(client)
     setPeer(socket, peer)
-    this.port.enter(socket)
+    this.port.enter(socket, peer)
     if (head !== undefined) socket.unshift(head)
     this.#serve(socket)
   }
@@ -109,6 +109,7 @@ export class HttpListener implements SecureListener {
       yield {
         fd: 0,
         handle,
+        ticket: this.port.occupancy.ticketOf(socket),
         halt: () => {
           socket.pause()
           stopReading(socket)
@@ -139,7 +140,7 @@ export class HttpListener implements SecureListener {
     if (state.kind !== 'http') return client.close()
     const socket = socketFromHandle(client)
     setPeer(socket, state.peer)
-    this.port.takeOver(socket)
+    this.port.takeOver(socket, arrival.from, state.peer.address)
     if (!state.isNew) this.#requests.guard.keep(socket)
     this.#serve(socket)
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { HttpHandler } from '../contracts/handlers.ts'
+import { believe } from './client-address.ts'
 import { HttpGuard } from './http-guard.ts'
 import type { HttpSocket } from './http-socket.ts'
 import { isPromise } from './is-promise.ts'
@@ -56,9 +57,11 @@ export class HttpRequests implements ResponseObserver {
     response.observer = this
     response.startedAt = performance.now()
     socket.polyportResponse = response
-    if (this.#isStopping) response.shouldKeepAlive = false
+    if (this.#isStopping || this.#port.isBusy) response.shouldKeepAlive = false
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
-    this.#port.counters.messagesIn++
+    const { counters, trustedProxies } = this.#port
+    counters.messagesIn++
+    if (trustedProxies !== undefined) believe(request, trustedProxies)
     return this.guard.admits(request, response)
   }
 

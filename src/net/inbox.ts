@@ -52,10 +52,13 @@ export class Inbox {
     if (this.#pausedBy === 0) this.#link.resume()
   }
 
-  /** Keeps a message until its turn comes. */
-  add(message: string | Buffer): void {
+  /** Keeps a message until its turn comes. @returns false, and forgets all that waits, when that is more than the port's rate lets wait */
+  add(message: string | Buffer): boolean {
     this.#queue ??= new MessageQueue()
     if (this.#queue.add(message)) this.pause(PausedBy.queue)
+    if (this.#queue.waiting.length <= this.#callbacks.maxWaiting) return true
+    this.#queue.clear()
+    return false
   }
 
   /** Messages wait for `promise`. Resolves when all that came meanwhile was handled; with false when it was halted before. */
@@ -67,6 +70,7 @@ export class Inbox {
   /** No further message is handled, until `goOn`. */
   halt(): void {
     this.#queue?.halt()
+    this.#callbacks.wake?.(this.#connection)
   }
 
   /** @returns whether there are messages to be worked off */

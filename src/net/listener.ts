@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Ticket } from '../shared/connection-counts.ts'
 import type { PeerAddress } from './address.ts'
 import type { SocketConnection } from './connection.ts'
 import type { Movable, MovedState } from './movable.ts'
@@ -7,6 +8,8 @@ import type { Port } from './port.ts'
 
 /** What a connection that comes from another worker is to be told. */
 export interface Arrival {
+  /** The worker that it comes from, and what it counted for there. */
+  readonly from: { readonly owner: number; readonly ticket: Ticket | undefined }
   /** How much it has had of each worker's messages. */
   readonly had: ReadonlyMap<number, number>
   /** Gives it what it has not had. */

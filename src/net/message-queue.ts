@@ -25,6 +25,11 @@ export class MessageQueue {
     return this.#waiting
   }
 
+  /** Forgets what waits. */
+  clear(): void {
+    this.#waiting = []
+  }
+
   /** No further message is handled, until `goOn`. */
   halt(): void {
     this.#isHalted = true

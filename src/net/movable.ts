@@ -1,3 +1,4 @@
+import type { Ticket } from '../shared/connection-counts.ts'
 import type { PeerAddress } from './address.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { StreamHandle } from './node-internals.ts'
@@ -19,6 +20,8 @@ export interface Movable {
   /** Its number; 0 for a connection between two HTTP requests. */
   readonly fd: number
   readonly handle: StreamHandle
+  /** What it counts for in the limits of its port. */
+  readonly ticket: Ticket | undefined
   /** Nothing more is read, no further message is handled; what is sent still leaves. */
   halt(): void
   /** Everything as before. */

@@ -26,6 +26,7 @@ export interface StreamHandle {
   /** Whether the socket on top believes that it is being read. */
   reading: boolean
   readStart(): number
+  onread: (bytes: ArrayBuffer | undefined) => void
   readStop(): number
   /** Bytes that it was given, and those of them that the kernel has not taken yet. */
   readonly bytesWritten: number
@@ -86,6 +87,17 @@ export function peerOf(handle: StreamHandle): { address: string; port: number } 
   peername.port = 0
   handle.getpeername?.(peername)
   return peername as { address: string; port: number }
+}
+
+/** Reads from a handle that has no socket yet. `onRead` gets undefined when nothing more comes. */
+export function readRaw(handle: StreamHandle, onRead: (bytes: Buffer | undefined) => void): void {
+  handle.onread = (bytes) => onRead(bytes === undefined ? undefined : Buffer.from(bytes))
+  handle.readStart()
+}
+
+/** Undoes `readRaw`: a socket may be put on the handle. */
+export function stopReadingRaw(handle: StreamHandle): void {
+  handle.readStop()
 }
 
 /** From now on, these are the `remoteAddress` and `remotePort` of a socket, of a TLS socket, too. Its own address is not asked for. */

@@ -6,6 +6,11 @@ import type { Daemon, PortInfo } from '../contracts/daemon.ts'
 import type { Handler } from '../contracts/handlers.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { PortCounters, type PortReport } from '../metrics/port-counters.ts'
+import type { Ticket } from '../shared/connection-counts.ts'
+import type { PeerAddress } from './address.ts'
+import { AddressList } from './address-list.ts'
+import type { Lag } from './lag.ts'
+import { Occupancy, type SharedCounts } from './occupancy.ts'
 
 /** What a port is made of. */
 export interface PortParts {
@@ -16,6 +21,12 @@ export interface PortParts {
   readonly handler: Handler
   readonly daemon: Daemon
   readonly log: Logger
+  /** Whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[] | undefined
+  /** Connections over all workers. */
+  readonly counts: SharedCounts
+  /** Of this worker; missing where no port has a limit for it. */
+  readonly lag: Lag | undefined
   /** The http port whose WebSocket path this is: both count together, and share their sockets. */
   readonly partner?: Port
 }
@@ -29,6 +40,10 @@ export class Port implements PortInfo {
   readonly log: Logger
   readonly daemon: Daemon
   readonly counters: PortCounters
+  readonly trustedProxies: AddressList | undefined
+  readonly occupancy: Occupancy
+  readonly #lag: Lag | undefined
+  readonly #maxLagMs: number
   /** Every socket that came in by this port and is not closed, upgraded ones too. */
   readonly sockets: Set<Socket>
   /** When the handler was last given control, in `performance.now()` milliseconds; durations count from here. */
@@ -46,6 +61,11 @@ export class Port implements PortInfo {
     this.handler = parts.handler
     this.counters = parts.partner?.counters ?? new PortCounters()
     this.sockets = parts.partner?.sockets ?? new Set()
+    this.trustedProxies = parts.partner?.trustedProxies ?? (parts.trustedProxies && new AddressList(parts.trustedProxies))
+    this.occupancy =
+      parts.partner?.occupancy ?? new Occupancy({ port: parts.name, limits: parts.limits, counts: parts.counts, trustedProxies: this.trustedProxies })
+    this.#maxLagMs = parts.partner?.limits.maxLagMs ?? parts.limits.maxLagMs ?? Number.POSITIVE_INFINITY
+    this.#lag = this.#maxLagMs === Number.POSITIVE_INFINITY ? undefined : parts.lag
     this.daemon = parts.daemon
     this.#partner = parts.partner
     if (parts.partner !== undefined) parts.partner.#partner = this
@@ -60,6 +80,16 @@ export class Port implements PortInfo {
 
   get connections(): number {
     return this.sockets.size
+  }
+
+  /** The first stage of overload: what is open is served, but HTTP connections are not kept. */
+  get isBusy(): boolean {
+    return this.#lag !== undefined && this.#lag.ms > this.#maxLagMs / 2
+  }
+
+  /** The second stage: nobody new is let in. */
+  get isOverloaded(): boolean {
+    return this.#lag !== undefined && this.#lag.ms > this.#maxLagMs
   }
 
   opened(address: string): void {
@@ -82,9 +112,10 @@ export class Port implements PortInfo {
     }
   }
 
-  /** A socket has come in. */
-  enter(socket: Socket): void {
+  /** A client that was let in has its socket. */
+  enter(socket: Socket, peer: PeerAddress): void {
     this.sockets.add(socket)
+    this.occupancy.hold(socket, peer.address)
     this.counters.accepted++
   }
 
@@ -92,6 +123,7 @@ export class Port implements PortInfo {
   replace(old: Socket, socket: Socket): void {
     this.sockets.delete(old)
     this.sockets.add(socket)
+    this.occupancy.replace(old, socket)
   }
 
   /** @param details for the log */
@@ -103,6 +135,7 @@ export class Port implements PortInfo {
   /** The socket has closed: its bytes join the totals. */
   released(socket: Socket, reason: CloseReason): void {
     if (!this.sockets.delete(socket)) return
+    this.occupancy.released(socket)
     this.counters.bytesIn += socket.bytesRead
     this.counters.bytesOut += socket.bytesWritten
     this.counters.close(reason)
@@ -113,6 +146,7 @@ export class Port implements PortInfo {
   /** The socket goes on in another worker: what it has carried here joins the totals. @param unsent bytes that are written there */
   letGo(socket: Socket, unsent: number): void {
     if (!this.sockets.delete(socket)) return
+    this.occupancy.letGo(socket)
     this.counters.bytesIn += socket.bytesRead
     this.counters.bytesOut += socket.bytesWritten - unsent
     this.#checkIdle()
@@ -120,8 +154,9 @@ export class Port implements PortInfo {
   }
 
   /** A socket comes from another worker, which has admitted it. */
-  takeOver(socket: Socket): void {
+  takeOver(socket: Socket, from: { readonly owner: number; readonly ticket: Ticket | undefined }, address: string): void {
     this.sockets.add(socket)
+    this.occupancy.takeOver(socket, from, address)
   }
 
   /** Something of the handler's is under way: the port is not idle before its `finish`. */

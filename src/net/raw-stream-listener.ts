@@ -20,7 +20,7 @@ export class RawStreamListener implements SecureListener {
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     const socket = socketFromHandle(client)
     setPeer(socket, peer)
-    this.port.enter(socket)
+    this.port.enter(socket, peer)
     if (head !== undefined) socket.unshift(head)
     this.#open(socket, peer)
   }

@@ -1,9 +1,14 @@
-import { STATUS_CODES } from 'node:http'
+import { answerAndEnd } from './http-answer.ts'
 import { type StreamHandle, socketFromHandle } from './node-internals.ts'
-import { endInGoodOrder } from './socket-end.ts'
 
 // So many clients are told at a time, and waited for to read it: each is a descriptor for up to a second. The others are cut.
 const MAX_TOLD = 256
+
+/** The HTTP status of a client that is turned away as the worker is overloaded, which is not its fault. */
+export const OVERLOADED = 503
+
+/** The HTTP status that says why a client is not let in. 429 is for what it does itself; 503 may be over when it asks again. */
+export const STATUS = { denied: 403, proxy_header: 400, rate: 429, max_connections: 503, max_connections_per_ip: 503 } as const
 
 let numTold = 0
 
@@ -14,8 +19,5 @@ export function refuseByHttp(client: StreamHandle, status: number): void {
   const socket = socketFromHandle(client)
   socket.on('error', () => socket.destroy())
   socket.once('close', () => numTold--)
-  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-  // Its request is read and thrown away: closing on unread bytes would reset the connection, and the answer with it.
-  socket.resume()
-  endInGoodOrder(socket)
+  answerAndEnd(socket, status)
 }

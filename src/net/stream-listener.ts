@@ -3,12 +3,12 @@ import type { TLSSocket } from 'node:tls'
 import { FrameError } from '../errors.ts'
 import { type Cutter, FrameReader } from '../framing/frame-reader.ts'
 import type { PeerAddress } from './address.ts'
-import { HandlerCallbacks } from './callbacks.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { Connections } from './connections.ts'
 import type { Arrival } from './listener.ts'
+import { callbacksOf } from './message-rate.ts'
 import type { Movable, MovedState } from './movable.ts'
 import { type StreamHandle, setPeer, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
@@ -29,21 +29,21 @@ interface StreamSocket extends Socket {
 /** A tcp port: bytes → messages → the handler. */
 export class StreamListener implements SecureListener {
   readonly port: Port
-  readonly #context: ConnectionContext & { callbacks: HandlerCallbacks }
+  readonly #context: ConnectionContext
   readonly #framing: Cutter
 
   constructor(parts: { port: Port; framing: Cutter; outbox: Outbox; connections: Connections }) {
     this.port = parts.port
     this.#framing = parts.framing
     const wire = new TcpWire(parts.framing)
-    const callbacks = new HandlerCallbacks(parts.port, wire)
+    const callbacks = callbacksOf(parts.port, wire)
     this.#context = { port: parts.port, wire, outbox: parts.outbox, connections: parts.connections, callbacks }
   }
 
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
     const socket = socketFromHandle(client, ONREAD) as StreamSocket
     setPeer(socket, peer)
-    this.port.enter(socket)
+    this.port.enter(socket, peer)
     this.#open(socket, peer, head)
   }
 
@@ -83,6 +83,7 @@ export class StreamListener implements SecureListener {
       yield {
         fd: connection.fd,
         handle,
+        ticket: this.port.occupancy.ticketOf(socket),
         halt: () => connection.halt(),
         goOn: () => connection.goOn(),
         state: () => (connection.isOpen ? { kind: 'tcp', connection: connection.state(), pending: reader.pending } : undefined),
@@ -94,7 +95,7 @@ export class StreamListener implements SecureListener {
   takeOver(client: StreamHandle, state: MovedState, arrival: Arrival): void {
     if (state.kind !== 'tcp') return client.close()
     const socket = socketFromHandle(client, ONREAD) as StreamSocket
-    this.port.takeOver(socket)
+    this.port.takeOver(socket, arrival.from, state.connection.remoteAddress)
     const connection = this.#connect(socket, state.connection)
     this.#context.connections.takeOver(connection, arrival.had)
     connection.takeOver(state.connection, () => {

@@ -43,7 +43,7 @@ export class TlsListener implements Listener {
     const socket = socketFromHandle(client)
     // The TLS socket does the same: who goes away in the handshake is gone. Later one side may end before the other, as without TLS.
     socket.allowHalfOpen = false
-    this.port.enter(socket)
+    this.port.enter(socket, peer)
     this.#handshakes.set(socket, { peer, reason: 'client' })
     // Behind the words of the TLS socket on it, which closes with it and may say why.
     socket.on('close', () => setImmediate(this.#onClose, socket))

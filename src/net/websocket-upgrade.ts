@@ -1,18 +1,21 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { CloseReason } from '../contracts/close-reason.ts'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
-import { type PeerAddress, plainAddress } from './address.ts'
-import { HandlerCallbacks } from './callbacks.ts'
+import type { PeerAddress } from './address.ts'
+import { believe, clientAddress, clientOf } from './client-address.ts'
 import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { Connections } from './connections.ts'
 import type { Arrival } from './listener.ts'
+import { callbacksOf } from './message-rate.ts'
 import type { Movable, MovedState } from './movable.ts'
 import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
+import { OVERLOADED, STATUS } from './refusal.ts'
 import { reasonOf } from './socket-error.ts'
 import type { UpgradeAuthorization } from './upgrade-authorization.ts'
 import { pongFrame, webSocketWire } from './websocket-wire.ts'
@@ -42,7 +45,7 @@ export class WebSocketUpgrade {
   /** The path that upgrades; undefined: every path. */
   readonly #path: string | undefined
   readonly #server: WebSocketServer
-  readonly #context: ConnectionContext & { callbacks: HandlerCallbacks }
+  readonly #context: ConnectionContext
   readonly #authorization: UpgradeAuthorization | undefined
   readonly #chosen = new WeakMap<IncomingMessage, string>()
   readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>()
@@ -59,7 +62,7 @@ export class WebSocketUpgrade {
     this.port = parts.port
     this.#authorization = parts.authorization
     this.#path = parts.path
-    const callbacks = new HandlerCallbacks(parts.port, webSocketWire)
+    const callbacks = callbacksOf(parts.port, webSocketWire)
     this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
     const { maxPayload, maxFragments } = parts.port.limits
     this.#server = new WebSocketServer({
@@ -96,6 +99,10 @@ export class WebSocketUpgrade {
 
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     socket.on('error', ignore)
+    if (this.port.trustedProxies !== undefined) believe(request, this.port.trustedProxies)
+    if (this.port.isOverloaded) return this.#turnAway(socket, 'rate', OVERLOADED)
+    const over = this.port.occupancy.admitForwarded(socket, clientAddress(request))
+    if (over !== undefined) return this.#turnAway(socket, over)
     if (this.#authorization !== undefined) {
       const cookies = await this.#authorization.ask(request, socket)
       if (cookies === undefined) return this.port.refused('denied')
@@ -127,6 +134,11 @@ export class WebSocketUpgrade {
     }
   }
 
+  #turnAway(socket: Socket, reason: CloseReason & keyof typeof STATUS, status: number = STATUS[reason]): void {
+    this.port.refused(reason)
+    refuse(socket, status)
+  }
+
   #deny(socket: Socket, status: number, body?: string): void {
     this.port.refused('denied')
     refuse(socket, status, body)
@@ -134,7 +146,7 @@ export class WebSocketUpgrade {
 
   #open(webSocket: PolyportWebSocket, socket: PolyportSocket, request: IncomingMessage, accepted: Accepted): void {
     socket.off('error', ignore)
-    const peer = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
+    const peer = clientOf(request)
     const connection = this.#connect(webSocket, socket, peer)
     connection.uid = accepted.uid
     if (accepted.groups !== undefined) connection.groups = new Set(accepted.groups)
@@ -167,6 +179,7 @@ export class WebSocketUpgrade {
       yield {
         fd: connection.fd,
         handle,
+        ticket: this.port.occupancy.ticketOf(socket),
         halt: () => connection.halt(),
         goOn: () => connection.goOn(),
         state: () => stateOf(connection, webSocket, socket),
@@ -178,7 +191,7 @@ export class WebSocketUpgrade {
   takeOver(client: StreamHandle, state: MovedState, arrival: Arrival): void {
     if (state.kind !== 'websocket') return client.close()
     const socket = socketFromHandle(client) as PolyportSocket
-    this.port.takeOver(socket)
+    this.port.takeOver(socket, arrival.from, state.connection.remoteAddress)
     const webSocket = restoreWebSocket(this.#server, socket, state.reader) as PolyportWebSocket
     if (state.unread.length > 0) socket.unshift(Buffer.from(state.unread))
     const connection = this.#connect(webSocket, socket, state.connection)

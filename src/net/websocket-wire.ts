@@ -12,7 +12,14 @@ const LENGTH_16 = 126
 const LENGTH_64 = 127
 
 // RFC 6455 section 7.4.1.
-const CLOSE_CODES: Readonly<Partial<Record<CloseReason, number>>> = { server: 1000, client: 1000, shutdown: 1001, frame_too_long: 1009, error: 1011 }
+const CLOSE_CODES: Readonly<Partial<Record<CloseReason, number>>> = {
+  server: 1000,
+  client: 1000,
+  shutdown: 1001,
+  frame_too_long: 1009,
+  rate: 1008,
+  error: 1011,
+}
 
 // Registered with IANA after the RFC: the client may connect again.
 const SERVICE_RESTART = 1012

@@ -1,4 +1,5 @@
 import type { ConnectionInfo } from '../contracts/connection.ts'
+import { ConnectionCounts } from './connection-counts.ts'
 import { Memberships } from './memberships.ts'
 import type { Rows, Store } from './store.ts'
 
@@ -24,12 +25,14 @@ export class Registry {
   readonly #rows: Rows
   readonly #users: Memberships
   readonly #groups: Memberships
+  readonly #counts: ConnectionCounts
 
   constructor(store: Store) {
     this.#store = store
     this.#rows = store.rows('connections')
     this.#users = new Memberships(store, 'user')
     this.#groups = new Memberships(store, 'group')
+    this.#counts = new ConnectionCounts(store)
   }
 
   add(connection: RegisteredConnection): void {
@@ -138,6 +141,7 @@ export class Registry {
 
   /** A process has died: everything of its goes. @returns the fds that it held */
   purge(owner: number): number[] {
+    this.#counts.purge(owner)
     const purged: number[] = []
     for (const connection of this.#all()) if (connection.owner === owner) purged.push(connection.fd)
     for (let i = 0; i < purged.length; i += BATCH) {

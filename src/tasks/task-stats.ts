@@ -1,6 +1,7 @@
 import { family } from '../metrics/families.ts'
-import { Histogram, type HistogramReport, SECONDS_BUCKETS } from '../metrics/histogram.ts'
-import type { MetricJson, Sample } from '../metrics/metric-json.ts'
+import { Histogram } from '../metrics/histogram.ts'
+import { histogramSamples } from '../metrics/histogram-samples.ts'
+import type { MetricJson } from '../metrics/metric-json.ts'
 
 // Classes come from code, but code may make them.
 const MAX_CLASSES = 200
@@ -49,7 +50,7 @@ export class TaskStats {
     const durations = (name: string, histogram: (stats: ClassStats) => Histogram): MetricJson =>
       family(
         name,
-        classes.flatMap(([className, stats]) => samples(name, histogram(stats).report(), className)),
+        classes.flatMap(([className, stats]) => histogramSamples(name, histogram(stats).report(), { class: className })),
       )
     return [
       perClass('polyport_tasks_waiting', (_, name) => counts.get(name)?.waiting ?? 0),
@@ -66,15 +67,4 @@ export class TaskStats {
       durations('polyport_task_handle_seconds', ({ handleSeconds }) => handleSeconds),
     ]
   }
-}
-
-/** Buckets of the page count everything at or under their bound, ours only what is over the one before. */
-function samples(name: string, { buckets, sum }: HistogramReport, className: string): Sample[] {
-  let count = 0
-  const labels = { class: className }
-  const found = buckets.map((value, i) => {
-    count += value
-    return { metricName: `${name}_bucket`, value: count, labels: { ...labels, le: String(SECONDS_BUCKETS[i] ?? '+Inf') } }
-  })
-  return [...found, { metricName: `${name}_sum`, value: sum, labels }, { metricName: `${name}_count`, value: count, labels }]
 }

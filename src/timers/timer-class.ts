@@ -1,10 +1,12 @@
 import { Cron } from 'croner'
 import { nearest } from '../config/nearest.ts'
-import type { TimerJobConfig, TimersConfig } from '../config/work-schema.ts'
+import type { Config } from '../config/schema.ts'
+import type { TimerJobConfig } from '../config/work-schema.ts'
 import { TIMER, type Timer } from '../contracts/timer.ts'
 import type { Problem } from '../errors.ts'
 import { isClass, kindOf, meantBy, membersOf } from '../modules/exported.ts'
 import { thrown } from '../modules/import-mistake.ts'
+import { importModule } from '../modules/import-module.ts'
 import type { Mistake, Outcome } from '../modules/mistake.ts'
 import type { Clock } from './clock.ts'
 import { CronTimetable, IntervalTimetable, type Timetable } from './timetable.ts'
@@ -34,17 +36,18 @@ const MAX_INTERVAL_MS = 366 * 24 * 60 * 60 * 1000
 
 /**
  * Imports the modules of `timers`, checks and constructs every timer in them. Nothing runs yet.
- * @param importModule imports one module by the name that the config has for it
  * @returns the timers that are whole and enabled, and every mistake in the others
  */
-export async function loadTimers(
-  config: TimersConfig,
-  { file, importModule }: { file: string; importModule: (name: string) => Promise<Outcome<Readonly<Record<string, unknown>>>> },
-): Promise<{ timers: LoadedTimer[]; problems: Problem[] }> {
+export async function loadTimers({
+  timers: config,
+  file,
+  dir,
+}: Pick<Config, 'timers' | 'file' | 'dir'>): Promise<{ timers: LoadedTimer[]; problems: Problem[] }> {
+  if (config === undefined) return { timers: [], problems: [] }
   const problems: Problem[] = []
   const found = new Map<string, Found>()
   for (const [index, name] of config.modules.entries()) {
-    const module = await importModule(name)
+    const module = await importModule(name, dir)
     const place = { file: name, path: `timers.modules[${index}]` }
     const { classes, mistakes } = 'mistakes' in module ? { classes: [], mistakes: module.mistakes } : timerClasses(module.value)
     problems.push(...mistakes.map((mistake) => ({ ...place, ...mistake })))

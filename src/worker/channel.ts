@@ -26,8 +26,8 @@ export async function writeHeap(file: string): Promise<void> {
 }
 
 /** The last word; then this process ends, whatever users' code has left open. */
-export function sayStopped(): void {
-  process.send?.({ type: 'stopped' } satisfies ToMaster, undefined, undefined, () => process.exit(0))
+export function sayStopped(exitCode: 0 | 1 = 0): void {
+  process.send?.({ type: 'stopped' } satisfies ToMaster, undefined, undefined, () => process.exit(exitCode))
 }
 
 /** What ends a child process from outside, or by a mistake in it. */

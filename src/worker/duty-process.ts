@@ -3,6 +3,7 @@ import type { Logger } from '../contracts/logger.ts'
 import type { Duty } from '../ipc/duty.ts'
 import type { PortPlace, ProcessStart, ToWorker } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
+import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import { fail, followMaster, messageOf, sayStopped, tell, writeHeap } from './channel.ts'
@@ -27,9 +28,12 @@ async function start(message: ProcessStart): Promise<void> {
   process.title = `polyport: ${title} ${config.name}`
   log = createLog({ ...config.log, name: config.name, role: title })
   ports = config.ports.map(({ name, protocol }) => ({ name, protocol, address: '', connections: 0 }))
+  // What holds the tasks runs nobody's code.
+  const hooks = place.role === 'queue' ? { loaded: [], problems: [] } : await loadLifecycle(config)
   member = new Member({
     start: message,
     log,
+    hooks: hooks.loaded,
     ports: () => ports,
     onReload: async () => tell({ type: 'reload' }),
     onStop: async () => tell({ type: 'stop' }),
@@ -37,13 +41,13 @@ async function start(message: ProcessStart): Promise<void> {
   const { daemon, post, userMetrics } = member
   const create = DUTIES[place.role]
   if (create === undefined) throw new RangeError(`There is no duty for role "${place.role}"`)
-  duty = await create({ config, place, daemon, post, log, kill: (owner) => tell({ type: 'kill', owner }), end: () => void stop(0) })
+  duty = await create({ config, place, daemon, post, log, kill: (owner) => tell({ type: 'kill', owner }), end: (exitCode) => void stop(0, exitCode) })
   metrics = new WorkerMetrics({ ports: () => [], custom: () => userMetrics.custom() })
   metrics.start()
   await member.start()
   tell({ type: 'joined' })
   try {
-    const problems = await duty.load()
+    const problems = [...hooks.problems, ...(await duty.load())]
     if (problems.length > 0) return fail(problems)
   } catch (error) {
     return fail([{ file: config.file, path: '', message: `${title}: ${messageOf(error)}` }])
@@ -55,6 +59,7 @@ async function start(message: ProcessStart): Promise<void> {
 async function open(places: readonly PortPlace[]): Promise<void> {
   ports = ports.map((port) => ({ ...port, address: places.find(({ name }) => name === port.name)?.address ?? '' }))
   try {
+    await member?.lifecycle.call('onWorkerStart')
     await duty?.start()
     tell({ type: 'ready' })
   } catch (error) {
@@ -65,7 +70,9 @@ async function open(places: readonly PortPlace[]): Promise<void> {
 
 async function report(id?: number): Promise<void> {
   if (metrics === undefined || duty === undefined) return
-  tell({ type: 'report', ...(id !== undefined && { id }), report: { ...(await metrics.report()), duty: duty.report() } })
+  const { metrics: counted, status } = duty.report()
+  const own = member?.metrics ?? []
+  tell({ type: 'report', ...(id !== undefined && { id }), report: { ...(await metrics.report()), duty: { metrics: [...counted, ...own], status } } })
 }
 
 let isLeaving = false
@@ -77,14 +84,15 @@ async function leave(): Promise<void> {
   await stop(0)
 }
 
-async function stop(maxWaitSeconds: number): Promise<void> {
+async function stop(maxWaitSeconds: number, exitCode: 0 | 1 = 0): Promise<void> {
   if (isStopping) return
   isStopping = true
   await duty?.stop(maxWaitSeconds)
+  await member?.lifecycle.call('onWorkerStop')
   metrics?.stop()
   await report()
   await member?.stop()
-  sayStopped()
+  sayStopped(exitCode)
 }
 
 process.on('message', (message: ToWorker) => {

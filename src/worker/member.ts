@@ -6,8 +6,13 @@ import { Mailroom } from '../ipc/mailroom.ts'
 import type { BusMessage, BusOrigin, BusPeer, ProcessStart } from '../ipc/messages.ts'
 import { isPost } from '../ipc/messages.ts'
 import type { Post } from '../ipc/post.ts'
+import { Lifecycle } from '../lifecycle/lifecycle.ts'
+import type { LoadedHooks } from '../lifecycle/load-lifecycle.ts'
 import { type LazyRegistry, lazyRegistry } from '../metrics/lazy-registry.ts'
+import type { MetricJson } from '../metrics/metric-json.ts'
 import { Connections } from '../net/connections.ts'
+import { processLinks } from '../processes/process-links.ts'
+import { ConnectionCounts } from '../shared/connection-counts.ts'
 import { counter } from '../shared/counter.ts'
 import { FdAllocator } from '../shared/fd-allocator.ts'
 import { Registry } from '../shared/registry.ts'
@@ -17,6 +22,7 @@ import { VERSION } from '../version.ts'
 import { setCurrentDaemon } from './current-daemon.ts'
 import { MemberTasks } from './member-tasks.ts'
 import { WorkerDaemon } from './worker-daemon.ts'
+import { messageMetrics, WorkerMessages } from './worker-messages.ts'
 
 export interface MemberParts {
   readonly start: ProcessStart
@@ -30,6 +36,8 @@ export interface MemberParts {
   readonly onStop: () => Promise<void>
   /** Used in place of the bus, where all roles play in one process. */
   readonly post?: Post
+  /** The lifecycle modules. */
+  readonly hooks?: readonly LoadedHooks[]
 }
 
 /** What every process of the daemon has, whatever it is there for: shared memory, a place on the bus, and the daemon object. */
@@ -39,7 +47,11 @@ export class Member {
   readonly post: Post
   readonly registry: Registry
   readonly connections: Connections
+  readonly counts: ConnectionCounts
   readonly userMetrics: LazyRegistry
+  /** `daemon.workers`. */
+  readonly messages: WorkerMessages
+  readonly lifecycle: Lifecycle
   readonly work: MemberTasks
   readonly #parts: MemberParts
   readonly #store: Store
@@ -53,10 +65,12 @@ export class Member {
     const fds = new FdAllocator(store)
     this.registry = new Registry(store)
     this.connections = new Connections({ registry: this.registry, nextFd: () => fds.next(), owner, slot: place.index })
+    this.counts = new ConnectionCounts(store, owner)
     this.userMetrics = lazyRegistry()
     this.bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message, origin) => this.#receive(message, origin) })
     this.#mailroom = parts.post === undefined ? this.#openMailroom() : undefined
     this.post = parts.post ?? (this.#mailroom as Mailroom)
+    this.messages = new WorkerMessages(this.post, parts.log)
     this.work = new MemberTasks({ config, role: place.role, post: this.post, store })
     const tables = createTables(store, config.tables, { dataDir: config.dataDir })
     this.daemon = new WorkerDaemon({
@@ -68,6 +82,8 @@ export class Member {
       registry: this.registry,
       bus: this.bus,
       tables,
+      processes: processLinks(config.processes, this.post),
+      workers: this.messages,
       tasks: this.work.tasks,
       events: this.work.events,
       ports: parts.ports,
@@ -79,6 +95,7 @@ export class Member {
       reload: parts.onReload,
       stop: parts.onStop,
     })
+    this.lifecycle = new Lifecycle(parts.hooks ?? [], this.daemon, place)
     if (parts.sendTo !== undefined) this.post.on('datagram', (body) => sendDatagram(this.daemon, body as Datagram))
   }
 
@@ -91,6 +108,12 @@ export class Member {
   setPeers(peers: readonly BusPeer[]): void {
     this.bus.setPeers(peers)
     this.#mailroom?.setMembers(peers)
+  }
+
+  /** What is counted in every process, whatever it is there for. */
+  get metrics(): readonly MetricJson[] {
+    const { role, index } = this.#parts.start.place
+    return [...(role === 'worker' ? messageMetrics(index, this.messages.errors) : []), ...this.lifecycle.metrics]
   }
 
   async stop(): Promise<void> {

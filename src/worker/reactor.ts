@@ -1,17 +1,21 @@
 import type { Config, PortConfig } from '../config/schema.ts'
 import type { Message } from '../contracts/connection.ts'
 import type { Daemon } from '../contracts/daemon.ts'
+import type { Logger } from '../contracts/logger.ts'
 import { BindError } from '../errors.ts'
 import type { LeavingPort } from '../handover/departure.ts'
 import type { LeaveOrder } from '../ipc/messages.ts'
 import type { PortReport } from '../metrics/port-counters.ts'
+import { accessRule } from '../net/address-list.ts'
 import { Admission } from '../net/admission.ts'
 import { bindError } from '../net/bind-error.ts'
 import type { Connections } from '../net/connections.ts'
 import { DatagramListener, lookupLiteral } from '../net/datagram-listener.ts'
 import { Drain } from '../net/drain.ts'
+import { Lag } from '../net/lag.ts'
 import type { Listener } from '../net/listener.ts'
 import { acceptOn, type DatagramHandle, receiveOn, type StreamHandle } from '../net/node-internals.ts'
+import type { SharedCounts } from '../net/occupancy.ts'
 import { Outbox } from '../net/outbox.ts'
 import { Port } from '../net/port.ts'
 import { UnixDatagram } from '../net/unix-datagram.ts'
@@ -46,6 +50,9 @@ export class Reactor {
   readonly #onAccepted: (port: string, connections: number) => void
   readonly #onRested: ((port: string) => void) | undefined
   readonly #reservedFrom = reservedFrom()
+  readonly #log: Logger
+  readonly #onOverload: () => void
+  readonly #lag: Lag | undefined
   #drain: Drain | undefined
 
   constructor(parts: {
@@ -53,17 +60,24 @@ export class Reactor {
     loaded: readonly LoadedPort[]
     daemon: Daemon
     connections: Connections
+    counts: SharedCounts
     onAccepted: (port: string, connections: number) => void
     /** Asks for the port to be opened again, if there is somebody to ask: its listening socket was let go of, as descriptors ran out. */
     onRested: ((port: string) => void) | undefined
+    /** New connections are refused from now on, or let in again. */
+    onOverload: () => void
   }) {
     this.#config = parts.config
     this.#onAccepted = parts.onAccepted
     this.#onRested = parts.onRested
     const outbox = new Outbox()
+    const maxLags = parts.loaded.flatMap(({ config }) => config.limits.maxLagMs ?? [])
+    if (maxLags.length > 0) this.#lag = new Lag({ limitMs: Math.min(...maxLags), onChange: (isOverloaded, ms) => this.#overload(isOverloaded, ms) })
+    this.#log = parts.daemon.log
+    this.#onOverload = parts.onOverload
     for (const loaded of parts.loaded) {
       const { config, handler } = loaded
-      const port = new Port({ ...config, handler, daemon: parts.daemon, log: parts.daemon.log })
+      const port = new Port({ ...config, counts: parts.counts, lag: this.#lag, handler, daemon: parts.daemon, log: parts.daemon.log })
       const upgradePort =
         loaded.webSocketHandler === undefined || config.websocket === undefined
           ? undefined
@@ -73,13 +87,15 @@ export class Reactor {
               limits: config.websocket.limits,
               options: config.websocket.options,
               handler: loaded.webSocketHandler,
+              counts: parts.counts,
+              lag: this.#lag,
               daemon: parts.daemon,
               log: parts.daemon.log,
               partner: port,
             })
       const listener = createListener({ loaded, port, upgradePort, outbox, connections: parts.connections, serverHeader: parts.config.serverHeader })
       const ports = upgradePort === undefined ? [port] : [port, upgradePort]
-      this.#entries.set(config.name, { config, ports, admission: new Admission({ port, listener }), listener, handle: undefined, rest: undefined })
+      this.#entries.set(config.name, { config, ports, admission: new Admission({ port, listener, config }), listener, handle: undefined, rest: undefined })
     }
   }
 
@@ -92,6 +108,11 @@ export class Reactor {
     return this.ports
       .map(({ counters: { accepted, messagesIn, messagesOut, errors }, sockets }) => [accepted, messagesIn, messagesOut, errors, sockets.size])
       .join()
+  }
+
+  /** Whether new connections are refused as the event loop lags too far behind. */
+  get isOverloaded(): boolean {
+    return this.#lag?.isOverloaded === true
   }
 
   report(): PortReport[] {
@@ -109,6 +130,7 @@ export class Reactor {
         }
       }
     }
+    this.#lag?.start()
   }
 
   /**
@@ -124,7 +146,7 @@ export class Reactor {
         handle === undefined
           ? new UnixDatagram(address, this.#config.file)
           : await receiveOn(handle as DatagramHandle, { type: address.startsWith('[') ? 'udp6' : 'udp4', lookup: lookupLiteral as never })
-      entry.listener = new DatagramListener(port, socket)
+      entry.listener = new DatagramListener(port, socket, accessRule(entry.config))
       if (handle === undefined) await applyOwnership(address, entry.config)
       return
     }
@@ -190,9 +212,11 @@ export class Reactor {
   async stop(maxWaitMs: number): Promise<void> {
     const entries = [...this.#entries.values()]
     this.#drain?.stop()
+    this.#lag?.stop()
     for (const entry of entries) {
       this.#release(entry)
       clearInterval(entry.rest)
+      entry.admission.stop()
       entry.listener?.stop()
     }
     const ports = entries.flatMap((entry) => entry.ports)
@@ -202,6 +226,13 @@ export class Reactor {
     // What was cut has its onClose too.
     await within(CUT_MS, idle)
     for (const port of ports) await port.stop()
+  }
+
+  #overload(isOverloaded: boolean, ms: number): void {
+    const lagMs = Math.round(ms)
+    if (isOverloaded) this.#log.warn({ lagMs }, 'Overloaded: new connections are refused')
+    else this.#log.info({ lagMs }, 'No longer overloaded')
+    this.#onOverload()
   }
 
   #entry(name: string): Entry {

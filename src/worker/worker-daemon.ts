@@ -2,11 +2,13 @@ import { createRequire } from 'node:module'
 import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
 import type { ConnectionInfo, Message } from '../contracts/connection.ts'
+import type { Processes } from '../contracts/custom-process.ts'
 import type { Daemon, DaemonStats, PortInfo } from '../contracts/daemon.ts'
 import type { Events } from '../contracts/event.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Counter, Tables } from '../contracts/table.ts'
 import type { Tasks } from '../contracts/task.ts'
+import type { Workers } from '../contracts/workers.ts'
 import { UnknownPortError } from '../errors.ts'
 import type { BusMessage, BusOrigin, Place } from '../ipc/messages.ts'
 import type { SocketConnection } from '../net/connection.ts'
@@ -28,6 +30,8 @@ export interface WorkerDaemonParts {
   readonly registry: ConnectionRegistry
   readonly bus: WorkerBus
   readonly tables: Tables
+  readonly processes: Processes
+  readonly workers: Workers
   readonly tasks: Tasks
   readonly events: Events
   readonly ports: () => readonly PortInfo[]
@@ -46,6 +50,8 @@ export class WorkerDaemon implements Daemon {
   readonly worker: Daemon['worker']
   readonly log: Logger
   readonly tables: Tables
+  readonly processes: Processes
+  readonly workers: Workers
   readonly tasks: Tasks
   readonly events: Events
   readonly #parts: WorkerDaemonParts
@@ -59,6 +65,8 @@ export class WorkerDaemon implements Daemon {
     this.worker = { slot: index, pid: process.pid, role: role === 'queue' ? 'task' : role }
     this.log = parts.log
     this.tables = parts.tables
+    this.processes = parts.processes
+    this.workers = parts.workers
     this.tasks = parts.tasks
     this.events = parts.events
     this.#parts = parts

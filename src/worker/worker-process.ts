@@ -1,5 +1,6 @@
 import type { Logger } from '../contracts/logger.ts'
 import type { LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
+import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
 import { loadTaskClasses } from '../tasks/load-task-classes.ts'
@@ -26,17 +27,20 @@ async function start(message: ProcessStart): Promise<void> {
   process.title = `polyport: worker ${slot} ${config.name}`
   log = createLog({ ...config.log, name: config.name, role: `worker ${slot}` })
   const { loaded, problems } = await loadHandlers(config)
+  const lifecycle = await loadLifecycle(config)
   const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
-  problems.push(...(classes?.problems ?? []))
+  problems.push(...lifecycle.problems, ...(classes?.problems ?? []))
   if (problems.length > 0) return fail(problems)
   const { Worker } = await import('./worker.ts')
   worker = new Worker({
     start: message,
     loaded,
+    hooks: lifecycle.loaded,
     classes,
     log,
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
     onRested: (port) => tell({ type: 'rested', port }),
+    onOverload: () => void report(),
     onMove: (move, handle) => tell({ type: 'move', move }, handle),
     onLeft: () => tell({ type: 'left' }),
     onJoined: () => tell({ type: 'joined' }),
@@ -95,10 +99,12 @@ async function leave(order: LeaveOrder): Promise<void> {
   await stop(0)
 }
 
-async function stop(maxWaitSeconds: number): Promise<void> {
+const othersEnded = Promise.withResolvers<void>()
+
+async function stop(maxWaitSeconds: number, isLast = false): Promise<void> {
   if (isStopping) return
   isStopping = true
-  await worker?.stop(maxWaitSeconds)
+  await worker?.stop(maxWaitSeconds, isLast ? othersEnded.promise : undefined)
   // The last word on what was counted here.
   await report()
   sayStopped()
@@ -123,7 +129,9 @@ process.on('message', (message: ToWorker, handle: unknown) => {
     tell({ type: 'peered', id: message.id })
   } else if (message.type === 'report') void report(message.id)
   else if (message.type === 'heap') void writeHeap(message.file)
-  else if (message.type === 'stop') void stop(message.maxWaitSeconds)
+  else if (message.type === 'died') worker?.died(message.death)
+  else if (message.type === 'last') othersEnded.resolve()
+  else if (message.type === 'stop') void stop(message.maxWaitSeconds, message.isLast)
 })
 
 followMaster({ isStopping: () => isStopping, log: () => log, what: 'worker' })

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { forbidListening } from '../apps/listen-watch.ts'
+import type { ProcessDeath } from '../contracts/lifecycle.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { Arrivals } from '../handover/arrivals.ts'
 import { Departure } from '../handover/departure.ts'
 import type { BusMessage, BusOrigin, BusPeer, LeaveOrder, MoveNote, ProcessStart } from '../ipc/messages.ts'
 import type { Post } from '../ipc/post.ts'
+import type { LoadedHooks } from '../lifecycle/load-lifecycle.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import { inTime } from '../modules/in-time.ts'
@@ -27,10 +29,14 @@ export interface WorkerParts {
   readonly onAccepted: (port: string, connections: number) => void
   /** The port has let go of its listening socket and asks for it again. Missing where there is nobody to ask. */
   readonly onRested?: (port: string) => void
+  /** It refuses new connections from now on, or lets them in again: `isOverloaded`. */
+  readonly onOverload?: () => void
   /** Others can reach it: `onStart` has not run yet. */
   readonly onJoined?: () => void
   /** Used in place of the bus, where all roles play in one process. */
   readonly post?: Post
+  /** The lifecycle modules. */
+  readonly hooks?: readonly LoadedHooks[]
   /** A handler has called `daemon.reload()`. */
   readonly onReload: () => Promise<void>
   /** A handler has called `daemon.stop()`. */
@@ -50,6 +56,7 @@ export class Worker {
   readonly #departure: Departure
   readonly #finishing: Finishing | undefined
   readonly #onJoined: (() => void) | undefined
+  readonly #isFirst: boolean
   readonly #handlers: readonly object[]
   #letListen: () => void = () => {}
 
@@ -57,23 +64,34 @@ export class Worker {
     const { config, owner } = parts.start
     const { log } = parts
     this.#onJoined = parts.onJoined
+    this.#isFirst = parts.start.isFirst === true
     this.#handlers = parts.loaded.map(({ handler }) => handler)
     this.#member = new Member({
       start: parts.start,
       log,
       ...(parts.post !== undefined && { post: parts.post }),
+      ...(parts.hooks !== undefined && { hooks: parts.hooks }),
       ports: () => this.#reactor.ports,
       sendTo: (port, to, data) => this.#reactor.sendTo(port, to, data),
       onHandover: (message, origin) => this.#receive(message, origin),
       onReload: parts.onReload,
       onStop: parts.onStop,
     })
-    const { daemon, bus, connections, registry, userMetrics, post, work } = this.#member
+    const { daemon, bus, connections, counts, registry, userMetrics, post, work } = this.#member
     if (config.tasks !== undefined && parts.classes !== undefined) {
       work.know(parts.classes)
       this.#finishing = new Finishing({ config: config.tasks, classes: parts.classes, post, daemon, log })
     }
-    this.#reactor = new Reactor({ config, loaded: parts.loaded, daemon, connections, onAccepted: parts.onAccepted, onRested: parts.onRested })
+    this.#reactor = new Reactor({
+      config,
+      loaded: parts.loaded,
+      daemon,
+      connections,
+      counts,
+      onAccepted: parts.onAccepted,
+      onRested: parts.onRested,
+      onOverload: () => parts.onOverload?.(),
+    })
     this.#arrivals = new Arrivals({
       bus,
       log,
@@ -86,12 +104,23 @@ export class Worker {
       owner,
       log,
       give: (move, handle) => parts.onMove?.(move, handle),
-      onLost: (fd) => {
-        if (registry.ownerOf(fd) === owner) registry.remove(fd)
+      onLost: ({ fd, ticket }, port) => {
+        // 0 is a connection between two HTTP requests.
+        if (fd > 0 && registry.ownerOf(fd) !== owner) return
+        if (fd > 0) registry.remove(fd)
+        if (ticket !== undefined) counts.leave(port, ticket)
       },
       onLeft: () => parts.onLeft?.(),
     })
-    this.#metrics = new WorkerMetrics({ ports: () => this.#reactor.report(), custom: () => userMetrics.custom() })
+    this.#metrics = new WorkerMetrics({
+      ports: () => this.#reactor.report(),
+      custom: () => userMetrics.custom(),
+      isOverloaded: () => this.isOverloaded,
+    })
+  }
+
+  get isOverloaded(): boolean {
+    return this.#reactor.isOverloaded
   }
 
   get daemon(): WorkerDaemon {
@@ -104,6 +133,9 @@ export class Worker {
     this.#onJoined?.()
     this.#letListen = forbidListening(this.#handlers, this.daemon.log)
     this.#metrics.start()
+    const { lifecycle } = this.#member
+    if (this.#isFirst) await lifecycle.call('onDaemonStart')
+    await lifecycle.call('onWorkerStart')
     await this.#reactor.start()
     this.#finishing?.start()
   }
@@ -163,15 +195,27 @@ export class Worker {
     return this.#reactor.activity
   }
 
-  report(): Promise<WorkerReport> {
-    return this.#metrics.report()
+  /** Another process has died. */
+  died(death: ProcessDeath): void {
+    void this.#member.lifecycle.tell(death)
   }
 
-  async stop(maxWaitSeconds: number): Promise<void> {
+  async report(): Promise<WorkerReport> {
+    return { ...(await this.#metrics.report()), duty: { metrics: this.#member.metrics, status: undefined } }
+  }
+
+  /** @param othersEnded for the last process of the daemon: `onDaemonStop` runs in it */
+  async stop(maxWaitSeconds: number, othersEnded?: Promise<unknown>): Promise<void> {
+    const { lifecycle } = this.#member
     const ms = maxWaitSeconds * 1000
     await Promise.all([this.#reactor.stop(ms), inTime(ms, this.#finishing?.leave() ?? Promise.resolve())])
     this.#letListen()
     this.#departure.stop()
+    await lifecycle.call('onWorkerStop')
+    if (othersEnded !== undefined) {
+      await othersEnded
+      await lifecycle.call('onDaemonStop')
+    }
     this.#metrics.stop()
     await this.#member.stop()
   }

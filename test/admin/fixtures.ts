@@ -19,6 +19,8 @@ export const STATUS: DaemonStatus = {
   memory: { rss: 1 },
   ports: [],
   workers: [],
+  timers: [],
+  processes: [],
   tables: [],
 }
 

@@ -134,7 +134,9 @@ describe('resolveConfig()', () => {
       bodyBytes: 4194304,
     }
     const framing = { type: 'eof', eof: '\r\n', keepEof: false, maxLength: 4194304 }
-    assert.deepEqual(ports, [{ ...TCP, name: 'tcp-0', handler: '/srv/app/h.ts', host: '127.0.0.1', enabled: true, http2: false, options: {}, limits, framing }])
+    assert.deepEqual(ports, [
+      { ...TCP, name: 'tcp-0', handler: '/srv/app/h.ts', host: '127.0.0.1', enabled: true, deny: [], http2: false, options: {}, limits, framing },
+    ])
     assert.deepEqual(config, {
       name: 'polyport',
       workers: 1,

@@ -170,7 +170,7 @@ describe('ports[].tls', () => {
   })
 
   test('is for protocols over streams; http2 is for http over TLS', () => {
-    assert.deepEqual(problems({ protocol: 'udp', tls: TLS }), ['tls: only for tcp and http and websocket and stream ports, and this one is udp'])
+    assert.deepEqual(problems({ protocol: 'udp', tls: TLS }), ['tls: only for tcp, http, websocket and stream ports, and this one is udp'])
     assert.deepEqual(problems({ protocol: 'http', http2: true }), ['http2: HTTP/2 is spoken over TLS only, expected "tls" beside it'])
     assert.deepEqual(problems({ protocol: 'tcp', http2: true, tls: TLS }), ['http2: only for http ports, and this one is tcp'])
     assert.deepEqual(problems({ protocol: 'http', tls: { ...TLS, alpn: ['h2'] } }), [

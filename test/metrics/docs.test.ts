@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { SECONDS_BUCKETS } from '../../src/metrics/histogram.ts'
+import { lifecycleMetrics } from '../../src/lifecycle/lifecycle.ts'
+import { Histogram, SECONDS_BUCKETS } from '../../src/metrics/histogram.ts'
 import { MetricsBook } from '../../src/metrics/metrics-book.ts'
+import { customProcessMetrics } from '../../src/processes/custom-process-metrics.ts'
 import { TaskStats } from '../../src/tasks/task-stats.ts'
+import { timerMetrics } from '../../src/timers/timer-metrics.ts'
+import { messageMetrics } from '../../src/worker/worker-messages.ts'
 import { FACTS, fakeReport, PORTS } from './fixtures.ts'
 import { parseMetrics } from './text-format.ts'
 
@@ -16,6 +20,20 @@ test('docs/metrics.md lists every metric of the page with its type and labels, a
   const tasks = new TaskStats()
   tasks.of('Resize')
   book.record('queue', { ...fakeReport(102, 0), ports: [], duty: { metrics: tasks.metrics(new Map(), 0), status: undefined } })
+  const timer = {
+    name: 'Tick',
+    when: '',
+    state: 'waiting',
+    runs: 1,
+    skipped: 0,
+    errors: 0,
+    lastRunAt: 0,
+    nextRunAt: 0,
+    seconds: new Histogram().report(),
+  } as const
+  const place = { role: 'process', index: 0, name: 'work' } as const
+  const others = [...timerMetrics([timer]), ...customProcessMetrics(place, { messages: 1, errors: 0 }), ...messageMetrics(0, 0), ...lifecycleMetrics(new Map())]
+  book.record('process work 0', { ...fakeReport(103, 0), ports: [], duty: { metrics: others, status: undefined } })
   const exported = new Map<string, string>()
   for (const [name, { type, samples }] of parseMetrics(await book.render(FACTS))) {
     const labels = new Set([...samples.keys()].flatMap((series) => [...series.matchAll(/[{,]([a-z_]+)=/g)].map((match) => String(match[1]))))

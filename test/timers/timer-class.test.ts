@@ -6,7 +6,6 @@ import { after, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { resolveConfig } from '../../src/config/load-config.ts'
 import { formatProblem } from '../../src/errors.ts'
-import { importModule } from '../../src/modules/import-module.ts'
 import { type LoadedTimer, loadTimers } from '../../src/timers/timer-class.ts'
 
 const CONTRACT = pathToFileURL(fileURLToPath(new URL('../../src/contracts/timer.ts', import.meta.url)))
@@ -21,8 +20,7 @@ async function load(sources: readonly string[], jobs: readonly { class: string }
   for (const [index, source] of sources.entries()) writeFileSync(join(dir, `t${index}.ts`), `import { Timer } from '${CONTRACT}'\n${source}`)
   const modules = sources.map((_, index) => `./t${index}.ts`)
   const config = resolveConfig({ ports: [{ protocol: 'tcp', port: 0, handler: './h.ts' }], timers: { modules, jobs: [...jobs] } }, { dir })
-  assert.ok(config.timers)
-  const { timers, problems } = await loadTimers(config.timers, { file: 'config.json', importModule: (name) => importModule(name, dir) })
+  const { timers, problems } = await loadTimers({ ...config, file: 'config.json' })
   return { timers, problems: problems.map((problem) => formatProblem(problem).replaceAll(`${dir}/`, '')) }
 }
 
