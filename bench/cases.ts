@@ -55,3 +55,11 @@ export const RELOAD_CASES: readonly { count: number; limitMs: number }[] = [
   { count: 1000, limitMs: 3000 },
   { count: 10_000, limitMs: 10_000 },
 ]
+
+/** Tasks, beside BullMQ on a redis-server of its own: how many, and how many times as fast ours are to be. */
+export const TASK_COUNTS = { one: 1000, burst: 30_000, process: 50_000 } as const
+export const TASK_CASES = [
+  { name: 'tasks delivered one by one', key: 'one', target: 0 },
+  { name: 'tasks delivered in bursts of 1000', key: 'burst', target: 3 },
+  { name: 'no-op tasks through two task workers', key: 'process', target: 3 },
+] as const

@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { IDLE_CASES, RATIO_CASES, type RatioCase, RELOAD_CASES, RELOADED, TABLE_TARGETS } from './cases.ts'
+import { benchBullMq, hasRedis } from './bullmq.ts'
+import { IDLE_CASES, RATIO_CASES, type RatioCase, RELOAD_CASES, RELOADED, TABLE_TARGETS, TASK_CASES, TASK_COUNTS } from './cases.ts'
 import { buildGenerator, generate, type Load } from './generator.ts'
 import { idleCost } from './idle.ts'
 import { printProfile } from './profile.ts'
@@ -9,6 +10,7 @@ import { echoesDuringReloads, reloadTime } from './reload.ts'
 import { Report } from './report.ts'
 import { type Ours, Server } from './server.ts'
 import { benchTables } from './tables.ts'
+import { benchTasks, type TaskFigures } from './tasks.ts'
 
 const USAGE = `npm run bench -- [options]
 
@@ -103,6 +105,30 @@ async function idle({ name, ours, limit }: (typeof IDLE_CASES)[number]): Promise
   }
 }
 
+async function tasks(): Promise<void> {
+  const isBeside = hasRedis()
+  if (!isBeside) process.stdout.write('There is no redis-server (Debian: apt-get install redis-server): tasks are measured without BullMQ\n')
+  const pairs: { ours: TaskFigures; peer: TaskFigures | undefined }[] = []
+  for (let round = 0; round < Math.min(rounds, 3); round++) {
+    pairs.push({ peer: isBeside ? await benchBullMq(TASK_COUNTS) : undefined, ours: await benchTasks(TASK_COUNTS) })
+  }
+  for (const { name, key, target } of TASK_CASES) {
+    const ours = median(pairs.map((pair) => pair.ours[key].perSecond))
+    const peer = median(pairs.flatMap((pair) => pair.peer?.[key].perSecond ?? []))
+    const cpu = (side: 'ours' | 'peer'): string => median(pairs.flatMap((pair) => pair[side]?.[key].cpuMicros ?? [])).toFixed(1)
+    report.add({
+      case: name,
+      unit: 'a second',
+      ours,
+      ...(isBeside && { peer, ratio: ours / peer }),
+      target: `>= ${target}`,
+      isMet: !isBeside || ours / peer >= target,
+      notes: [`${cpu('ours')} µs of CPU a task${isBeside ? `, BullMQ ${cpu('peer')}` : ''}`],
+      details: { pairs },
+    })
+  }
+}
+
 async function reloads(): Promise<void> {
   for (const { count, limitMs } of RELOAD_CASES) {
     const server = await Server.ours(RELOADED)
@@ -139,4 +165,5 @@ for (const entry of RATIO_CASES.filter(isWanted)) await compare(entry)
 if (isWanted({ name: 'table get set incr' })) tables()
 for (const entry of IDLE_CASES.filter(isWanted)) await idle(entry)
 if (isWanted({ name: 'reload' })) await reloads()
+if (isWanted({ name: 'tasks' })) await tasks()
 process.exitCode = report.save(options) ? 0 : 1

@@ -3,8 +3,10 @@ import { HttpHandler } from 'polyport'
 
 /** The files of `static` are served before this is asked; it answers the rest: who is here, on any port. */
 export default class Web extends HttpHandler {
-  override onRequest(request: IncomingMessage, response: ServerResponse): void {
+  override async onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url !== '/online') {
+      // First what else it sends: if there is something wrong in it, that is the answer.
+      await request.toArray()
       response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here\n')
       return
     }

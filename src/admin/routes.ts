@@ -1,5 +1,6 @@
 import { INDEX_PAGE } from './index-page.ts'
 import type { DaemonStatus } from './status.ts'
+import { taskQuestion } from './task-routes.ts'
 
 /** What an admin server shows and does. */
 export interface AdminParts {
@@ -12,6 +13,8 @@ export interface AdminParts {
   reload?(): Promise<void>
   /** Has the worker of a slot write a heap snapshot; resolves with the file's path. @throws Error */
   heap?(slot: number): Promise<string>
+  /** Asks the process that holds the tasks. @throws Error */
+  tasks?(question: unknown): Promise<unknown>
   /** Stops the daemon. Called after the request for it has been answered. */
   stop(): void
 }
@@ -40,6 +43,10 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/api/status', { method: 'GET', isOpen: false, answer: async (parts) => json(200, await parts.status()) }],
   ['/api/reload', { method: 'POST', isOpen: false, answer: reload }],
   ['/api/heap', { method: 'POST', isOpen: false, answer: heap }],
+  ['/api/tasks', { method: 'GET', isOpen: false, answer: (parts, query) => tasks(parts, 'list', query) }],
+  ['/api/tasks/show', { method: 'GET', isOpen: false, answer: (parts, query) => tasks(parts, 'show', query) }],
+  ['/api/tasks/retry', { method: 'POST', isOpen: false, answer: (parts, query) => tasks(parts, 'retry', query) }],
+  ['/api/tasks/drop', { method: 'POST', isOpen: false, answer: (parts, query) => tasks(parts, 'drop', query) }],
   ['/api/stop', { method: 'POST', isOpen: false, answer: (parts) => ({ ...json(202, { state: 'stopping' }), after: () => parts.stop() }) }],
 ])
 
@@ -75,6 +82,16 @@ async function heap(parts: AdminParts, query: URLSearchParams): Promise<Answer> 
   if (parts.heap === undefined || !Number.isInteger(slot)) return text(422, 'Cannot write a heap snapshot: expected ?slot=N, the number of a worker')
   try {
     return json(200, { file: await parts.heap(slot) })
+  } catch (error) {
+    return text(422, error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function tasks(parts: AdminParts, verb: 'list' | 'show' | 'retry' | 'drop', query: URLSearchParams): Promise<Answer> {
+  const question = taskQuestion(verb, query)
+  if (typeof question === 'string') return text(422, `Cannot ${verb} tasks: ${question}`)
+  try {
+    return json(200, await parts.tasks?.(question))
   } catch (error) {
     return text(422, error instanceof Error ? error.message : String(error))
   }

@@ -1,5 +1,6 @@
 import type { Protocol } from '../config/schema.ts'
 import type { PortReport } from '../metrics/port-counters.ts'
+import type { TaskStatus } from '../tasks/task-status.ts'
 
 /** What `/api/status` and `polyport status` show. Times are ISO 8601, sizes bytes. */
 export interface DaemonStatus {
@@ -18,6 +19,8 @@ export interface DaemonStatus {
   readonly memory: { readonly rss: number }
   readonly ports: readonly PortStatus[]
   readonly workers: readonly WorkerStatus[]
+  /** Absent where the config has neither tasks nor events. */
+  readonly tasks?: TasksStatus
   readonly timers: readonly TimerStatus[]
   readonly processes: readonly ProcessStatus[]
   readonly tables: readonly TableStatus[]
@@ -48,6 +51,23 @@ export interface WorkerStatus {
   readonly connections: number
   /** Resident memory. */
   readonly memory: number
+}
+
+/** The tasks, and the processes that run them. What is done, failed and retried counts from the start of the process that holds them. */
+export interface TasksStatus extends TaskStatus {
+  readonly workers: readonly TaskWorkerStatus[]
+}
+
+export interface TaskWorkerStatus {
+  readonly index: number
+  readonly pid: number
+  readonly state: 'starting' | 'ready' | 'draining'
+  readonly startedAt: string
+  readonly restarts: number
+  /** Resident memory. */
+  readonly memory: number
+  /** Tasks that it has. */
+  readonly tasks: number
 }
 
 /** A timer, since its process started. */

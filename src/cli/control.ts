@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import type { DaemonStatus } from '../admin/status.ts'
 import { NotRunningError } from '../errors.ts'
+import type { TaskAnswer } from '../tasks/task-admin.ts'
 import { VerbError } from './exit-code.ts'
 import { explain } from './network-error.ts'
 
@@ -45,6 +46,17 @@ export class Control {
   /** Returns the path of the snapshot. @throws NotRunningError, VerbError */
   async heap(slot: number): Promise<string> {
     return (JSON.parse(await this.#ask('POST', `/api/heap?slot=${slot}`, RELOAD_WAIT_MS)) as { file: string }).file
+  }
+
+  /** @throws NotRunningError, VerbError */
+  async listTasks(state: 'waiting' | 'running' | 'failed', limit: number): Promise<TaskAnswer> {
+    return JSON.parse(await this.#ask('GET', `/api/tasks?state=${state}&limit=${limit}`)) as TaskAnswer
+  }
+
+  /** @param which the number of a task, or `all` of those that have failed. @throws NotRunningError, VerbError */
+  async askTask(verb: 'show' | 'retry' | 'drop', which: string): Promise<TaskAnswer> {
+    const method = verb === 'show' ? 'GET' : 'POST'
+    return JSON.parse(await this.#ask(method, `/api/tasks/${verb}?which=${encodeURIComponent(which)}`)) as TaskAnswer
   }
 
   /**

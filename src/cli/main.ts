@@ -79,6 +79,19 @@ function addDaemonVerbs(parser: Argv): void {
       (options) => run(async () => (await import('./heap.ts')).heap(options)),
     )
     .command(
+      'tasks <action> [which]',
+      'List, show, retry or drop tasks',
+      (command) =>
+        jsonOption(configOptions(command))
+          .positional('action', { choices: ['list', 'failed', 'show', 'retry', 'drop'] as const, demandOption: true, describe: 'What to do' })
+          .positional('which', { type: 'string', describe: 'The number of a task; retry and drop also take "all", of those that have failed' })
+          .option('state', { choices: ['waiting', 'running', 'failed'] as const, default: 'waiting' as const, describe: 'list: which tasks' })
+          .option('limit', { type: 'number', requiresArg: true, default: 100, describe: 'list, failed: how many at most' })
+          .example('$0 tasks failed', 'what has failed, and why')
+          .example('$0 tasks retry all', 'try all of them again'),
+      (options) => run(async () => (await import('./tasks.ts')).tasks({ ...options, which: options.which })),
+    )
+    .command(
       'stop',
       'Stop the running daemon and wait until it has ended',
       (command) => configOptions(command).example('$0 stop -c config.json', 'stop the daemon that this config has started'),

@@ -1,4 +1,4 @@
-import type { DaemonStatus } from '../admin/status.ts'
+import type { DaemonStatus, TasksStatus } from '../admin/status.ts'
 import { formatColumns } from './columns.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
 import { Control } from './control.ts'
@@ -16,6 +16,7 @@ export async function status(options: ConfigOptions & { readonly json: boolean }
 /** The status for people. */
 export function formatStatus(status: DaemonStatus): string {
   const parts = [summary(status), ports(status), workers(status)]
+  if (status.tasks !== undefined) parts.push(tasks(status.tasks))
   if (status.timers.length > 0) parts.push(timers(status))
   if (status.processes.length > 0) parts.push(processes(status))
   if (status.tables.length > 0) parts.push(tables(status))
@@ -119,6 +120,33 @@ function processes(status: DaemonStatus): string {
     formatCount(process.restarts),
   ])
   return formatColumns(columns, rows)
+}
+
+function tasks({ waiting, running, failed, classes, workers }: TasksStatus): string {
+  const number = (title: string): { title: string; isNumber: boolean } => ({ title, isNumber: true })
+  const processes = formatColumns(
+    [number('TASK WORKER'), number('PROCESS'), { title: 'STATE' }, { title: 'UP' }, number('TASKS'), number('MEMORY'), number('RESTARTS')],
+    workers.map((worker) => [
+      String(worker.index),
+      String(worker.pid),
+      worker.state,
+      since(worker.startedAt),
+      formatCount(worker.tasks),
+      formatBytes(worker.memory),
+      formatCount(worker.restarts),
+    ]),
+  )
+  const summary = `Tasks: ${formatCount(waiting)} wait, ${formatCount(running)} run, ${formatCount(failed)} kept as failed`
+  if (classes.length === 0) return `${processes}\n\n${summary}`
+  const table = formatColumns(
+    [{ title: 'CLASS' }, number('WAITING'), number('RUNNING'), number('DONE'), number('FAILED'), number('RETRIED'), { title: '' }],
+    classes.map(({ name, missing, ...counts }) => [
+      name,
+      ...[counts.waiting, counts.running, counts.done, counts.failed, counts.retried].map(formatCount),
+      missing ? 'no module exports it' : '',
+    ]),
+  )
+  return `${processes}\n\n${summary}\n\n${table}`
 }
 
 function since(startedAt: string): string {

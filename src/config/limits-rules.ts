@@ -30,4 +30,11 @@ export function webSocketPathHasNoHttpLimits({ ports }: Shape): Finding[] {
   )
 }
 
-export const limitsRules = [requestTakesAsLongAsItsHead, webSocketPathHasNoHttpLimits]
+export function originsNeedAWebSocket({ ports }: Shape): Finding[] {
+  return ports.flatMap(({ path, value: { protocol, origins, websocket } }) => {
+    if (origins === undefined || protocol === 'websocket' || (protocol === 'http' && websocket !== undefined)) return []
+    return [{ path: [...path, 'origins'], message: `only for websocket ports and http ports with "websocket", and this one is ${protocol}`, isKey: true }]
+  })
+}
+
+export const limitsRules = [originsNeedAWebSocket, requestTakesAsLongAsItsHead, webSocketPathHasNoHttpLimits]

@@ -2,6 +2,7 @@ import { basename, join, resolve } from 'node:path'
 import { addressRules } from './address-rules.ts'
 import { admissionRules } from './admission-rules.ts'
 import type { ParsedPort, Shape, Shaped } from './check-shape.ts'
+import { HTTP_COMPRESSION, WEBSOCKET_COMPRESSION } from './compression-schema.ts'
 import { fileRules, staticIsAFolder } from './file-rules.ts'
 import type { Finding } from './finding.ts'
 import { framingRules } from './framing-rules.ts'
@@ -55,7 +56,9 @@ const ONLY: readonly { readonly key: readonly string[]; readonly protocols: read
   { key: ['static'], protocols: ['http'] },
   { key: ['websocket'], protocols: ['http'] },
   { key: ['hooks'], protocols: ['http'] },
-  { key: ['compression'], protocols: ['http'] },
+  { key: ['compression'], protocols: ['http', 'websocket'] },
+  ...HTTP_COMPRESSION.map((key) => ({ key: ['compression', key], protocols: ['http'] })),
+  ...WEBSOCKET_COMPRESSION.map((key) => ({ key: ['compression', key], protocols: ['websocket'] })),
   { key: ['limits', 'maxPayload'], protocols: ['websocket'] },
   { key: ['limits', 'maxFragments'], protocols: ['websocket'] },
   { key: ['limits', 'messagesPerSecond'], protocols: ['tcp', 'websocket'] },
@@ -74,7 +77,7 @@ export function keysFitTheProtocol({ ports }: Shape): Finding[] {
   return ports.flatMap(({ path, given, value }) =>
     ONLY.flatMap(({ key, protocols }) => {
       if (protocols.includes(value.protocol) || at(given, key) === undefined) return []
-      const remedy = key[0] === 'limits' && value.protocol === 'http' ? `: set it in websocket.limits` : ''
+      const remedy = key.length > 1 && value.protocol === 'http' ? `: set it in websocket.${key[0]}` : ''
       return [{ path: [...path, ...key], message: `only for ${list(protocols)} ports, and this one is ${value.protocol}${remedy}`, isKey: true }]
     }),
   )

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { allow, deny, heartbeat, proxyProtocol, trustedProxies } from './admission-schema.ts'
-import { compression } from './compression-schema.ts'
+import { compression, webSocketCompression } from './compression-schema.ts'
 import { limits } from './limits-schema.ts'
 import { eventsSchema, type TasksConfig, tasksSchema } from './task-schema.ts'
 import { type TlsConfig, tls } from './tls-schema.ts'
@@ -64,6 +64,15 @@ const handler = z
   .min(1)
   .describe('A module whose default export is a handler class: a .ts, .js or .mjs file, relative to the config file, or the name of a package.')
 
+const origins = z
+  .array(
+    z.string().regex(/^(null|[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#@\s]+)$/, 'expected an origin as browsers send it, such as "https://example.com", or "null"'),
+  )
+  .min(1)
+  .describe(
+    'websocket: the pages that may open one, by the `Origin` that browsers send; others get 403. All when absent. A client that sends none is no browser.',
+  )
+
 const websocketPath = z
   .strictObject({
     path: z
@@ -74,6 +83,8 @@ const websocketPath = z
     handler,
     options,
     limits,
+    origins: origins.optional(),
+    compression: webSocketCompression.optional(),
     authorize: z
       .boolean()
       .default(false)
@@ -121,6 +132,7 @@ const port = z.strictObject({
     .array(z.string().min(1))
     .optional()
     .describe('http: modules that export any of `onRequestReceived`, `onResponseGenerated` and `onRequestFinished`, called around every request.'),
+  origins: origins.optional(),
   websocket: websocketPath.optional(),
 })
 
@@ -194,10 +206,17 @@ export const ConfigSchema = z.strictObject({
     .number()
     .min(0)
     .max(86400)
-    .default(10)
-    .describe('In a reload, connections that cannot move to a new worker are closed after `maxWaitSeconds`, spread over this last part of it.'),
+    .optional()
+    .describe(
+      'Connections are closed spread over this time, so that their clients do not all come back at once. In a reload those that cannot move to a new worker: over the last part of `maxWaitSeconds`, 10 s of it when absent. In a stop all: over its first part, at once when absent.',
+    ),
   startSeconds: z.number().min(1).max(3600).default(30).describe('How long a worker may take to load its handlers, and then to open its ports.'),
-  stuckSeconds: z.number().min(7).max(86400).default(30).describe('A worker that has not let its event loop run for this long is killed, and another started.'),
+  stuckSeconds: z
+    .number()
+    .min(7)
+    .max(86400)
+    .default(30)
+    .describe('A worker, or the timer process, that has not let its event loop run for this long is killed, and another started.'),
   maxRequests: z
     .int()
     .min(1)

@@ -47,7 +47,7 @@ export interface ProcessLink {
   readonly count: number
   /**
    * Sends one message (structured clone) to one of the processes of this name, each in turn.
-   * @returns whether it was accepted for delivery: false while none runs
+   * @returns whether it was accepted for delivery: false while none runs, or 64 MiB wait for it already
    * @throws DataCloneError when the message cannot be cloned
    */
   send(message: unknown): boolean

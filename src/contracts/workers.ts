@@ -4,7 +4,7 @@ import type { Sender } from './sender.ts'
 export interface Workers {
   /**
    * Sends one message to the worker in a slot; also to the caller's own.
-   * @returns whether it was accepted for delivery: false when there is no such worker
+   * @returns whether it was accepted for delivery: false when there is no such worker, or 64 MiB wait for it already
    * @throws DataCloneError when the message cannot be cloned
    */
   sendTo(slot: number, message: unknown): boolean

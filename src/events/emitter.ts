@@ -4,8 +4,8 @@ import type { DeliverOptions } from '../contracts/task.ts'
 
 /** How a listener's work is handed over: the deliverer of tasks. */
 export interface ListenerTasks {
-  encode(value: unknown, name: string): Uint8Array
-  handListener(className: string, eventName: string, data: Uint8Array, options: DeliverOptions): Promise<number>
+  encode(value: unknown, name: string): Buffer
+  handListener(className: string, eventName: string, data: Buffer, options: DeliverOptions): Promise<number>
 }
 
 /** `daemon.events`: every listener of an event gets it as a task of its own. */

@@ -86,6 +86,8 @@ export type ToWorker =
   | { readonly type: 'unmoved'; readonly id: number }
   /** Write a heap snapshot into this file; to be answered with `heap`. */
   | { readonly type: 'heap'; readonly file: string }
+  /** A question for a duty; to be answered with `answered`. */
+  | { readonly type: 'ask'; readonly id: number; readonly question: unknown }
   | { readonly type: 'report'; readonly id: number }
   /** The log file has been moved away. */
   | { readonly type: 'reopenLog' }
@@ -110,6 +112,7 @@ export type ToMaster =
   /** Everything that can move now has moved. */
   | { readonly type: 'left' }
   | { readonly type: 'heap'; readonly error?: string }
+  | { readonly type: 'answered'; readonly id: number; readonly answer?: unknown; readonly error?: string }
   | { readonly type: 'taken'; readonly id: number }
   /** The port now holds this many connections of its listening socket. */
   | { readonly type: 'accepted'; readonly port: string; readonly connections: number }

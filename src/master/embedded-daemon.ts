@@ -98,6 +98,7 @@ export class EmbeddedDaemon {
         if (this.#stopped !== undefined) return 'the daemon is stopping'
         return worker.isOverloaded ? 'the worker is overloaded' : undefined
       },
+      tasks: async (question) => this.#staff?.askQueue(question),
       stop: () => void this.#stop(),
       status: async () => {
         this.#book.record(0, await worker.report())

@@ -46,6 +46,13 @@ export class EmbeddedStaff {
     await Promise.all(this.#duties.filter(({ place }) => place.role === 'queue').map(({ duty }) => duty.stop(maxWaitSeconds)))
   }
 
+  /** Asks what holds the tasks. @throws Error when there is nothing */
+  async askQueue(question: unknown): Promise<unknown> {
+    const queue = this.#duties.find(({ duty }) => duty.ask !== undefined)
+    if (queue?.duty.ask === undefined) throw new Error('The config has neither tasks nor events')
+    return queue.duty.ask(question)
+  }
+
   get views(): WorkerView[] {
     return this.#duties.map(({ name, place, duty }) => ({
       index: place.index,

@@ -46,10 +46,18 @@ export class ListeningSockets {
   async change(ports: readonly PortConfig[], workers: number): Promise<{ readonly next: readonly ListeningSocket[]; keep(): void; undo(): void }> {
     const next: ListeningSocket[] = []
     const added: ListeningSocket[] = []
-    const undo = (): void => added.forEach(close)
+    const regiven: PortConfig[] = []
+    const undo = (): void => {
+      added.forEach(close)
+      for (const config of regiven) void applyOwnership(config.path ?? '', config).catch(() => {})
+    }
     try {
       for (const config of ports) {
         const open = this.#all.find((socket) => isSamePlace(socket, config))
+        if (open?.stream !== undefined && config.path !== undefined && !isSameOwner(open.config, config)) {
+          regiven.push(open.config)
+          await applyOwnership(config.path, config)
+        }
         const socket = open === undefined ? await bind(config, workers) : { ...open, config }
         if (open === undefined) added.push(socket)
         next.push(socket.datagrams === undefined ? socket : await withDatagrams(socket, workers, added))
@@ -86,8 +94,12 @@ function close({ stream, datagrams }: Pick<ListeningSocket, 'stream' | 'datagram
 /** Whether a port of a new config can go on with this socket. One whose number the system chose is known by its name. */
 function isSamePlace({ config: old }: ListeningSocket, config: PortConfig): boolean {
   if ((old.protocol === 'udp') !== (config.protocol === 'udp')) return false
-  const place = ({ host, port, path, mode, owner }: PortConfig): string => JSON.stringify(path === undefined ? [host, port] : [path, mode, owner])
+  const place = ({ host, port, path }: PortConfig): string => JSON.stringify(path === undefined ? [host, port] : [path])
   return place(old) === place(config) && (config.path !== undefined || config.port !== 0 || old.name === config.name)
+}
+
+function isSameOwner(a: PortConfig, b: PortConfig): boolean {
+  return a.mode === b.mode && a.owner === b.owner
 }
 
 /** A socket for each slot, when there are more of them now. */

@@ -81,6 +81,7 @@ export class Master {
       readiness: () => whyNotReady(this.#state, this.#workers?.slots, this.#staff?.slots),
       reload: () => this.reload(),
       heap: (slot) => this.#heaps.write(slot),
+      tasks: async (question) => this.#staff?.askQueue(question),
       stop: () => void this.stop(),
     })
     this.#heaps = new HeapSnapshots({ dir: parts.config.runtimeDir, child: (slot) => this.#workers?.slots[slot]?.current })
@@ -193,7 +194,7 @@ export class Master {
     await workers.open()
     this.#dispatch.open(this.#sockets.all)
     await this.#staff.open()
-    this.#watchdog = new Watchdog({ workers, log: this.#log, replace: (slot, reason) => this.#recycle(slot, reason) })
+    this.#watchdog = new Watchdog({ workers, staff: this.#staff, log: this.#log, replace: (slot, reason) => this.#recycle(slot, reason) })
     this.#watchdog.start()
   }
 

@@ -6,7 +6,7 @@ import type { MetricsBook } from '../metrics/metrics-book.ts'
 import type { MasterFacts } from '../metrics/process-metrics.ts'
 import { VERSION } from '../version.ts'
 import { certificatesOf } from './certificates.ts'
-import { processStatuses, timerStatuses } from './staff-status.ts'
+import { processStatuses, tasksStatus, timerStatuses } from './staff-status.ts'
 
 /** A place of one process, as it is shown. */
 export interface WorkerView {
@@ -51,6 +51,7 @@ export class Overview {
     tables: Tables | undefined
   }): DaemonStatus {
     const { name, ports } = this.#config
+    const tasks = tasksStatus(now.staff, this.#book)
     return {
       name,
       version: VERSION,
@@ -66,6 +67,7 @@ export class Overview {
         this.#book.ports(),
       ),
       workers: now.workers.map((worker) => this.#worker(worker)),
+      ...(tasks !== undefined && { tasks }),
       timers: timerStatuses(now.staff, this.#book),
       processes: processStatuses(now.staff, this.#book),
       tables: this.#tables(now.tables),

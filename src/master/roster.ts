@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ToMaster, ToWorker } from '../ipc/messages.ts'
 import type { WorkerChild } from './worker-child.ts'
 
-// A process that is busy for this long is not waited for: what is sent to connections on their way from it may then be late.
+// A process that is busy for longer is not waited for. Before connections move the time is long for workers: what one sends that has not heard of
+// the move may be lost. A task may hold its process up for minutes.
 const PEERS_WAIT_MS = 2000
+const MOVES_WAIT_MS = 10_000
 // A scrape answers without a process that is stuck.
 const REPORT_WAIT_MS = 500
 
@@ -27,12 +29,17 @@ export class Roster {
     return this.#groups.flatMap((group) => group())
   }
 
-  /** Tells every process of all others. Resolves when workers have heard it, or all: a task may hold its process up for long. */
-  async tellPeers(whom: 'workers' | 'all' = 'workers'): Promise<void> {
+  /** Tells every process of all others. Resolves when workers have heard it; before connections move, when all have. */
+  async tellPeers(options: { beforeMoves?: boolean; waitMs?: number } = {}): Promise<void> {
+    const { beforeMoves = false, waitMs = PEERS_WAIT_MS } = options
     const children = this.children.filter((child) => child.isOnBus)
     const peers = children.map((child) => child.peer)
-    const heard = children.map((child) => ({ child, done: this.#ask(child, PEERS_WAIT_MS, (id) => ({ type: 'peers', id, peers })) }))
-    await Promise.all(heard.map(({ child, done }) => (whom === 'all' || child.place.role === 'worker' ? done : undefined)))
+    const heard = children.map((child) => {
+      const isWorker = child.place.role === 'worker'
+      const done = this.#ask(child, isWorker && beforeMoves ? MOVES_WAIT_MS : waitMs, (id) => ({ type: 'peers', id, peers }))
+      return isWorker || beforeMoves ? done : undefined
+    })
+    await Promise.all(heard)
   }
 
   /** The log file may have been moved away. New processes open it by themselves, but if a reload fails the old ones go on. */

@@ -1,5 +1,6 @@
-import type { ProcessStatus, TimerStatus } from '../admin/status.ts'
+import type { ProcessStatus, TasksStatus, TimerStatus } from '../admin/status.ts'
 import type { MetricsBook } from '../metrics/metrics-book.ts'
+import type { TaskStatus } from '../tasks/task-status.ts'
 import type { WorkerView } from './overview.ts'
 
 /** The timers part of the status: what the timer process said last. */
@@ -29,6 +30,21 @@ export function processStatuses(staff: readonly WorkerView[], book: MetricsBook)
       errors: counted?.errors ?? 0,
     }
   })
+}
+
+/** The tasks part of the status: what the process that holds them said last; undefined where there is none. */
+export function tasksStatus(staff: readonly WorkerView[], book: MetricsBook): TasksStatus | undefined {
+  const queue = staff.find(({ place }) => place?.role === 'queue')
+  if (queue === undefined) return undefined
+  // It was put together by QueueDuty, of this package.
+  const said = (statusOf(queue, book) as TaskStatus | undefined) ?? { waiting: 0, running: 0, failed: 0, classes: [] }
+  const workers = staff.flatMap((view) => {
+    const { place, pid = 0, state, startedAt, restarts } = view
+    if (place?.role !== 'task') return []
+    const { tasks = 0 } = (statusOf(view, book) as { tasks?: number } | undefined) ?? {}
+    return { index: place.index, pid, state, startedAt: new Date(startedAt).toISOString(), restarts, memory: book.reportOf(pid)?.memory.rss ?? 0, tasks }
+  })
+  return { ...said, workers }
 }
 
 function statusOf({ status, pid = 0 }: WorkerView, book: MetricsBook): unknown {

@@ -68,6 +68,14 @@ export class Staff {
     })
   }
 
+  /** Asks the process that holds the tasks. @throws Error when there is none */
+  async askQueue(question: unknown): Promise<unknown> {
+    const queue = this.slots.find(({ place }) => place.role === 'queue')
+    if (queue === undefined) throw new Error('The config has neither tasks nor events')
+    if (queue.current === undefined) throw new Error('The process that holds the tasks has died and is being started again')
+    return queue.current.ask(question)
+  }
+
   /** Has all report that are free to. */
   async refresh(): Promise<void> {
     await this.#parts.roster.refresh(this.children)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../contracts/logger.ts'
 import type { Slot } from './slot.ts'
+import type { Staff } from './staff.ts'
 import type { WorkerChild } from './worker-child.ts'
 import type { Workers } from './workers.ts'
 
@@ -17,6 +18,7 @@ const RETRY_MS = 30_000
 /** Looks after workers that run: one that is stuck is killed, one that has done or grown enough is replaced. */
 export class Watchdog {
   readonly #workers: Workers
+  readonly #staff: Staff
   readonly #log: Logger
   readonly #replace: (slot: Slot, reason: string) => Promise<boolean>
   readonly #beingReplaced = new Set<Slot>()
@@ -24,8 +26,9 @@ export class Watchdog {
   #lookedAt = performance.now()
 
   /** @param parts `replace` resolves with whether it has been done */
-  constructor(parts: { workers: Workers; log: Logger; replace: (slot: Slot, reason: string) => Promise<boolean> }) {
+  constructor(parts: { workers: Workers; staff: Staff; log: Logger; replace: (slot: Slot, reason: string) => Promise<boolean> }) {
     this.#workers = parts.workers
+    this.#staff = parts.staff
     this.#log = parts.log
     this.#replace = parts.replace
   }
@@ -51,6 +54,17 @@ export class Watchdog {
       else if (isStuck(current)) this.#kill(slot, current, 'Worker is stuck: its event loop does not run. Killing it')
       else void this.#recycle(slot, current)
     }
+    this.#lookAtTimers(isLate, now)
+  }
+
+  /** Of other processes the timer process alone: tasks and custom processes may compute for as long as they like. */
+  #lookAtTimers(isLate: boolean, now: number): void {
+    for (const slot of this.#staff.slots.filter(({ place, isReady }) => place.role === 'timer' && isReady)) {
+      const { current } = slot
+      if (current === undefined) continue
+      if (isLate) current.heardAt = now
+      else if (isStuck(current)) this.#kill(slot, current, 'Timer process is stuck: a run does not let the others have their turn. Killing it')
+    }
   }
 
   /** The first ones of a start or a reload are waited for there; this is for the one that follows a worker that died. */
@@ -60,7 +74,8 @@ export class Watchdog {
 
   #kill(slot: Slot, child: WorkerChild, why: string): void {
     const { stuckSeconds, startSeconds } = child.config
-    this.#log.error({ worker: slot.index, pid: child.pid, stuckSeconds, startSeconds }, why)
+    const who = slot.place.role === 'worker' ? { worker: slot.index } : { role: slot.place.role }
+    this.#log.error({ ...who, pid: child.pid, stuckSeconds, startSeconds }, why)
     child.kill()
   }
 

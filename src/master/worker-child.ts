@@ -25,6 +25,8 @@ const V8_FLAGS = ['--no-allocation-site-pretenuring']
 const YOUNG_GENERATION = '--max-semi-space-size=8'
 
 const LAST_WORDS_MS = 1000
+// Long enough that the clients of one worker, all at once, are no burst. A stop spreads only when the config says so: there is nothing to come back to.
+const SPREAD_SECONDS = 10
 // What the last process has for `onDaemonStop` behind the longest stop of the others, in seconds.
 const LAST_SECONDS = 5
 
@@ -78,6 +80,8 @@ export class WorkerChild {
   readonly #ended: Milestone = milestone()
   /** Of what was sent and has not left this process: a handle waits until the child has taken the one before. */
   readonly #unsent = new Set<() => void>()
+  readonly #questions = new Map<number, { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void }>()
+  #lastQuestion = 0
   #isOnBus = false
   #hasEnded = false
 
@@ -118,6 +122,7 @@ export class WorkerChild {
       this.#loaded.fail(error)
       this.#ready.fail(error)
       this.#left.reach()
+      for (const { reject } of this.#questions.values()) reject(error)
       this.#ended.reach()
       parts.onExit(this, code, signal)
     })
@@ -189,7 +194,7 @@ export class WorkerChild {
 
   /** It gives its connections away; what cannot move is served for a while. */
   leave(heirs: readonly WorkerChild[]): void {
-    const { maxWaitSeconds, spreadSeconds } = this.config
+    const { maxWaitSeconds, spreadSeconds = SPREAD_SECONDS } = this.config
     const there = heirs[0]?.config.ports ?? []
     const ports = this.config.ports
       .filter(({ name, protocol, tls }) =>
@@ -211,6 +216,22 @@ export class WorkerChild {
     clearTimeout(timer)
   }
 
+  /** Asks its duty. @throws Error with what it throws, or when it is not there or ends meanwhile */
+  ask(question: unknown): Promise<unknown> {
+    const id = ++this.#lastQuestion
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#questions.set(id, { resolve, reject })
+    if (!this.send({ type: 'ask', id, question })) this.#answered({ id, error: `${placeText(this.place)} is not there` })
+    return promise
+  }
+
+  #answered({ id, answer, error }: { id: number; answer?: unknown; error?: string }): void {
+    const question = this.#questions.get(id)
+    this.#questions.delete(id)
+    if (error === undefined) question?.resolve(answer)
+    else question?.reject(new Error(error))
+  }
+
   #receive(message: ToMaster): void {
     this.heardAt = performance.now()
     if (message.type === 'joined') this.#isOnBus = true
@@ -221,6 +242,7 @@ export class WorkerChild {
       this.#ready.reach()
     } else if (message.type === 'left') this.#left.reach()
     else if (message.type === 'report') this.report = message.report
+    else if (message.type === 'answered') this.#answered(message)
   }
 
   #failed({ problems, message }: Extract<ToMaster, { type: 'failed' }>): void {

@@ -10,6 +10,9 @@ import type { Roster } from './roster.ts'
 import { Slot } from './slot.ts'
 import type { WorkerChild } from './worker-child.ts'
 
+// One that is back does not wait for another that is stuck.
+const BACK_WAIT_MS = 200
+
 export interface WorkersParts {
   /** The folder of the shared memory. */
   readonly store: string
@@ -160,7 +163,7 @@ export class Workers {
     const heirsOf = (heir: WorkerChild | undefined): WorkerChild[] => (heir?.isReady === true ? [heir] : serving)
     for (const { child, heir } of leaving) child.heirs = heirsOf(heir).map(({ owner }) => owner)
     // Before the first of them moves, everybody must send to both.
-    await this.#parts.roster.tellPeers('all')
+    await this.#parts.roster.tellPeers({ beforeMoves: true })
     for (const { child, heir } of leaving) child.leave(heirsOf(heir))
     await Promise.all(leaving.map(({ child }) => child.left))
   }
@@ -190,7 +193,7 @@ export class Workers {
 
   /** A worker that died is back. */
   async #openAgain(child: WorkerChild): Promise<void> {
-    await this.#parts.roster.tellPeers()
+    await this.#parts.roster.tellPeers({ waitMs: BACK_WAIT_MS })
     await this.#parts.open(child)
   }
 

@@ -54,8 +54,16 @@ export class HandlerCallbacks implements ConnectionCallbacks {
     if (this.#onDrain !== undefined) this.#call(this.#onDrain, 'onDrain', connection)
   }
 
+  /** A failure here ends no connection, of whatever protocol: a reload disconnects nobody. */
   handedOver(connection: SocketConnection): Promise<void> | undefined {
-    return this.#onHandover === undefined ? undefined : this.#call(this.#onHandover, 'onHandover', connection)
+    if (this.#onHandover === undefined) return undefined
+    try {
+      const result = this.#onHandover.call(this.#port.handler, connection)
+      if (isPromise(result)) return this.#port.settle(result, 'onHandover', connection.fd).then(ignore)
+    } catch (error) {
+      this.#port.failed(error, 'onHandover', connection.fd)
+    }
+    return undefined
   }
 
   closed(connection: SocketConnection, reason: CloseReason): Promise<void> | undefined {
@@ -91,3 +99,6 @@ export class HandlerCallbacks implements ConnectionCallbacks {
     if (this.#wire.endsOnFailure) connection.end('error')
   }
 }
+
+// It has been reported.
+function ignore(): void {}

@@ -7,18 +7,21 @@ const STEP_MS = 50
 const CUT_MS = 300
 
 /**
- * Serves connections that cannot move to another worker for a while, then closes them, spread over the end of that time so that
+ * Serves connections that cannot move to another worker, or that a stop ends, for a while, then closes them, spread over the end of that time so that
  * their clients do not all come back at once (as HAProxy's close-spread-time).
  */
 export class Drain {
   readonly #listeners: readonly Listener[]
   readonly #end: number
   readonly #spreadMs: number
+  readonly #isStop: boolean
   readonly #due = new Map<Socket, number>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(parts: { listeners: readonly Listener[]; maxWaitMs: number; spreadMs: number }) {
+  /** @param parts `isStop`: the daemon ends, so nobody can come back at once */
+  constructor(parts: { listeners: readonly Listener[]; maxWaitMs: number; spreadMs: number; isStop: boolean }) {
     this.#listeners = parts.listeners
+    this.#isStop = parts.isStop
     this.#spreadMs = Math.min(parts.spreadMs, parts.maxWaitMs)
     this.#end = performance.now() + parts.maxWaitMs
     this.#timer = setTimeout(() => this.#begin(), parts.maxWaitMs - this.#spreadMs)
@@ -42,7 +45,7 @@ export class Drain {
       for (const socket of listener.port.sockets) {
         let due = this.#due.get(socket)
         if (due === undefined) this.#due.set(socket, (due = this.#end - Math.random() * Math.max(0, this.#end - now)))
-        if (now >= due || now >= this.#end) listener.endOne?.(socket)
+        if (now >= due || now >= this.#end) listener.endOne?.(socket, { isRestart: !this.#isStop })
       }
     }
   }

@@ -1,11 +1,11 @@
 import { type IncomingMessage, type Server, type ServerOptions, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type BoundedRequest, boundedRequestClass } from './bounded-request.ts'
 import { answerAndEnd } from './http-answer.ts'
 import type { HttpSocket } from './http-socket.ts'
 import { abandonResponse, answerHalfClosed, hasSentHead, type MeasuredResponse } from './node-internals.ts'
 import type { Port } from './port.ts'
+import { boundBody, breakOff } from './request-body.ts'
 import { BAD_REQUEST, type Fault, HeadCheck, TOO_LONG_BODY } from './request-head.ts'
 import { endInGoodOrder } from './socket-end.ts'
 
@@ -46,7 +46,7 @@ export class HttpGuard {
 
   /** Options for `createServer`. Never among them: `insecureHTTPParser`, which lets requests be smuggled. */
   serverOptions(): ServerOptions {
-    const { headerSeconds, requestSeconds, keepAliveSeconds, headerBytes, bodyBytes } = this.#port.limits
+    const { headerSeconds, requestSeconds, keepAliveSeconds, headerBytes } = this.#port.limits
     return {
       maxHeaderSize: headerBytes,
       headersTimeout: headerSeconds * 1000,
@@ -55,7 +55,6 @@ export class HttpGuard {
       connectionsCheckingInterval: CHECK_MS,
       // Ours are counted, and hold for upgrades.
       requireHostHeader: false,
-      IncomingMessage: boundedRequestClass(bodyBytes, this.#onTooLong),
       // Not in every version of @types/node: how much longer than announced a connection is kept. Beyond the limit by default.
       ...({ keepAliveTimeoutBuffer: CHECK_MS } as object),
     }
@@ -73,8 +72,10 @@ export class HttpGuard {
   /** The client has sent all that it will send. If it has only closed its side, it waits for its answer; if it has left, nobody does. */
   onPeerEnd(socket: HttpSocket): void {
     const { polyportResponse: response } = socket
-    // What is on its way shows by itself that nobody takes it, but may come seldom: events, say.
-    if (response === undefined || hasSentHead(response)) {
+    // Node ends what waits for nothing, and finds fault with half a request.
+    if (response === undefined || !response.req.complete) return
+    // What is on its way would show that nobody takes it, but may come seldom: events, say.
+    if (hasSentHead(response)) {
       socket.end()
       return
     }
@@ -105,7 +106,10 @@ export class HttpGuard {
   /** Whether a request may go on; otherwise it has its answer. */
   admits(request: IncomingMessage, response: MeasuredResponse): boolean {
     const fault = this.#head.faultOf(request)
-    if (fault === undefined) return true
+    if (fault === undefined) {
+      if (request.headers['transfer-encoding'] !== undefined) boundBody(request, this.#port.limits.bodyBytes, this.#onTooLong)
+      return true
+    }
     this.refuseRequest(request, response, fault)
     return false
   }
@@ -145,9 +149,9 @@ export class HttpGuard {
     socket.destroy()
   }
 
-  readonly #onTooLong = (request: BoundedRequest): void => {
+  readonly #onTooLong = (request: IncomingMessage): void => {
     if ((request.socket as HttpSocket).polyportRefused === undefined) this.#refuse(request.socket, TOO_LONG_BODY)
-    request.breakOff()
+    breakOff(request)
   }
 
   /** Answers as soon as it is the turn of what is refused, if it still can be answered. */
@@ -169,10 +173,9 @@ export class HttpGuard {
       return
     }
     response.statusCode = fault.status
-    const request = response.req as BoundedRequest
     abandonResponse(response, socket)
     answerAndEnd(socket, fault.status)
-    request.breakOff()
+    breakOff(response.req)
   }
 
   #note(socket: HttpSocket, { status, reason }: Fault): void {

@@ -103,7 +103,7 @@ export class HttpListener implements SecureListener {
     if (this.#upgrade !== undefined) yield* this.#upgrade.movables()
     for (const socket of idleSockets(this.#server, this.port.sockets)) {
       const handle = streamHandleOf(socket)
-      if (handle === undefined || 'polyport' in socket) continue
+      if (handle === undefined || 'polyport' in socket || socket.writableEnded) continue
       const { bytesRead } = socket
       const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
       yield {
@@ -149,8 +149,8 @@ export class HttpListener implements SecureListener {
     this.#requests.lastOnes()
   }
 
-  endOne(socket: Socket): void {
-    if ('polyport' in socket) this.#upgrade?.endOne(socket)
+  endOne(socket: Socket, how: { isRestart: boolean }): void {
+    if ('polyport' in socket) this.#upgrade?.endOne(socket, how)
     else if (this.#http2?.has(socket) === true) this.#http2.endOne(socket)
     // A request is answered first: that is the last one, and at the end of the time it is cut.
     else if (!this.#requests.isAnswering(socket) && !socket.writableEnded) endInGoodOrder(socket)
@@ -206,7 +206,7 @@ export class HttpListener implements SecureListener {
     socket.off('timeout', onTimeout)
     // A connection releases its socket by itself, with its own reason; this is for upgrades that were refused.
     socket.on('close', () => {
-      if (!('polyport' in socket)) this.port.released(socket, 'client')
+      if (!('polyport' in socket)) this.port.released(socket, (socket as HttpSocket).polyportRefused ?? 'client')
     })
     void this.#upgrade.upgrade(request, socket, head)
   }

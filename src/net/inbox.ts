@@ -69,7 +69,8 @@ export class Inbox {
 
   /** No further message is handled, until `goOn`. */
   halt(): void {
-    this.#queue?.halt()
+    this.#queue ??= new MessageQueue()
+    this.#queue.halt()
     this.#callbacks.wake?.(this.#connection)
   }
 

@@ -35,8 +35,8 @@ export interface Listener {
   leave?(): void
   /** Lets every HTTP response from now on be the last of its connection. */
   lastOnes?(): void
-  /** Ends one of the port's sockets in good order, as its worker is replaced and it cannot move. */
-  endOne?(socket: Socket): void
+  /** Ends one of the port's sockets in good order: its worker stops, or is replaced and it cannot move (`isRestart`). */
+  endOne?(socket: Socket, how: { isRestart: boolean }): void
   /** Ends everything in good order: connections close with reason `shutdown` once what was sent has left. */
   stop(): void
   /** Ends what `stop` did not. */

@@ -7,12 +7,7 @@ import type { ReaderState } from './ws-internals.ts'
 /** All that a connection is, apart from its socket. Plain data: it is structured-cloned from one worker to the next. */
 export type MovedState =
   | { readonly kind: 'tcp'; readonly connection: ConnectionState /** Received, and no whole frame yet. */; readonly pending: Uint8Array }
-  | {
-      readonly kind: 'websocket'
-      readonly connection: ConnectionState
-      readonly reader: ReaderState /** Received, and not looked at yet. */
-      readonly unread: Uint8Array
-    }
+  | { readonly kind: 'websocket'; readonly connection: ConnectionState; readonly reader: ReaderState }
   | { readonly kind: 'http' /** Nothing was ever received. */; readonly isNew: boolean; readonly peer: PeerAddress }
 
 /** A live connection that could go to another worker now. In the order of its methods, or `goOn` after the first. */

@@ -37,8 +37,8 @@ export class HeadCheck {
     if (url.charCodeAt(0) !== SLASH && !toOriginForm(request, url)) return BAD_REQUEST
     if (!this.#isHostGood(request, rawHeaders)) return BAD_REQUEST
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers
-    // RFC 9112 section 6.1: HTTP/1.0 has no such thing, so what comes cannot be told apart.
-    if (coding !== undefined && request.httpVersionMinor === 0) return BAD_REQUEST
+    // RFC 9112 section 6.1: HTTP/1.0 has no such thing, and others are not known here, so what comes cannot be told apart.
+    if (coding !== undefined && (request.httpVersionMinor === 0 || coding.toLowerCase() !== 'chunked')) return BAD_REQUEST
     return length !== undefined && Number(length) > this.#limits.bodyBytes ? TOO_LONG_BODY : undefined
   }
 

@@ -3,6 +3,9 @@ import type { ConnectionContext } from './connection-context.ts'
 import { unsentBytes } from './node-internals.ts'
 import { SCRATCH_BYTES } from './outbox.ts'
 
+// Chunks that are shorter on average are joined; longer ones leave in one writev(2), as copies of them would be garbage at once.
+const JOINED_BYTES = 2048
+
 /** What was sent to a connection and has not left: what waits for the end of the turn, and what the kernel has not taken. */
 export class SendQueue {
   readonly #connection: SocketConnection
@@ -70,7 +73,7 @@ export class SendQueue {
     const bytes = this.#bytes
     this.clear()
     if (more === null) this.write(first)
-    else if (bytes <= SCRATCH_BYTES) this.write(Buffer.concat([first, ...more], bytes))
+    else if (bytes <= SCRATCH_BYTES && bytes < JOINED_BYTES * (1 + more.length)) this.write(Buffer.concat([first, ...more], bytes))
     else {
       socket.cork()
       this.write(first)

@@ -59,9 +59,9 @@ export class TlsListener implements Listener {
     this.#inner.lastOnes?.()
   }
 
-  endOne(socket: Socket): void {
+  endOne(socket: Socket, how: { isRestart: boolean }): void {
     if (this.#handshakes.has(socket)) this.#cut(socket)
-    else this.#inner.endOne?.(socket)
+    else this.#inner.endOne?.(socket, how)
   }
 
   stop(): void {

@@ -1,6 +1,7 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { DeflateConfig } from '../config/compression-schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
 import type { PeerAddress } from './address.ts'
@@ -9,6 +10,10 @@ import { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { Connections } from './connections.ts'
+import { DeflateWire } from './deflate-wire.ts'
+import { handshakeFault, Origins, WRONG_VERSION } from './handshake.ts'
+import { answerAndEnd } from './http-answer.ts'
+import type { HttpSocket } from './http-socket.ts'
 import type { Arrival } from './listener.ts'
 import { callbacksOf } from './message-rate.ts'
 import type { Movable, MovedState } from './movable.ts'
@@ -16,27 +21,24 @@ import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-inte
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { OVERLOADED, STATUS } from './refusal.ts'
-import { reasonOf } from './socket-error.ts'
+import type { Fault } from './request-head.ts'
 import type { UpgradeAuthorization } from './upgrade-authorization.ts'
-import { pongFrame, webSocketWire } from './websocket-wire.ts'
-import { readerState, restoreWebSocket } from './ws-internals.ts'
+import { listenTo, type PolyportSocket, type PolyportWebSocket } from './websocket-events.ts'
+import { webSocketWire } from './websocket-wire.ts'
+import { canDeflate, deflateParams, negotiation, readerState, restoreWebSocket } from './ws-internals.ts'
 
 // How long a client may take to answer our close frame.
 const CLOSE_MS = 1500
+
+// The bounds of ws's own default, and what the smallest messages need.
+const MAX_CHUNKS = 262_144
+const MIN_CHUNKS = 1024
 
 interface Accepted {
   uid?: string
   groups?: readonly string[]
   data?: Record<string, unknown>
   protocol?: string
-}
-
-interface PolyportWebSocket extends WebSocket {
-  polyport: SocketConnection
-}
-
-interface PolyportSocket extends Socket {
-  polyport: { readonly connection: SocketConnection; readonly upgrade: WebSocketUpgrade; readonly webSocket: WebSocket }
 }
 
 /** A WebSocket port, or the WebSocket path of an http port: upgrades, then messages → the handler. */
@@ -46,6 +48,10 @@ export class WebSocketUpgrade {
   readonly #path: string | undefined
   readonly #server: WebSocketServer
   readonly #context: ConnectionContext
+  readonly #deflate: DeflateConfig | undefined
+  // By the size of the window: a frame of one is the same for all its connections.
+  readonly #deflated = new Map<number, ConnectionContext>()
+  readonly #origins: Origins | undefined
   readonly #authorization: UpgradeAuthorization | undefined
   readonly #chosen = new WeakMap<IncomingMessage, string>()
   readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>()
@@ -54,6 +60,10 @@ export class WebSocketUpgrade {
   constructor(parts: {
     port: Port
     path?: string
+    /** The pages that may upgrade; undefined: all. */
+    origins?: readonly string[] | undefined
+    /** How messages are compressed; undefined: not at all. */
+    deflate?: DeflateConfig | undefined
     authorization?: UpgradeAuthorization | undefined
     outbox: Outbox
     connections: Connections
@@ -62,21 +72,29 @@ export class WebSocketUpgrade {
     this.port = parts.port
     this.#authorization = parts.authorization
     this.#path = parts.path
+    this.#deflate = parts.deflate
+    this.#origins = parts.origins && new Origins(parts.origins)
     const callbacks = callbacksOf(parts.port, webSocketWire)
     this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
     const { maxPayload, maxFragments } = parts.port.limits
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
+      perMessageDeflate: this.#deflate === undefined ? false : negotiation(this.#deflate),
       // Ours leave behind what was sent before, and move with it (sendControl).
       autoPong: false,
       maxPayload,
       maxFragments,
       // Not in @types/ws yet: how long to wait for the peer's close frame.
-      ...({ closeTimeout: CLOSE_MS } as object),
-      handleProtocols: (_offered, request) => this.#chosen.get(request) ?? false,
+      // And how many pieces of a message may be held that has not come whole: 32 bytes each on average.
+      ...({ closeTimeout: CLOSE_MS, maxBufferedChunks: Math.min(Math.max(MIN_CHUNKS, Math.ceil(maxPayload / 32)), MAX_CHUNKS) } as object),
+      handleProtocols: (offered, request) => {
+        const protocol = this.#chosen.get(request)
+        return protocol !== undefined && offered.has(protocol) ? protocol : false
+      },
     })
+    // A subprotocol or extension that cannot be read.
+    this.#server.on('wsClientError', (_error, socket) => this.#refuse(socket as Socket, { status: 400, reason: 'error' }))
     const { serverHeader } = parts
     this.#server.on('headers', (headers, request) => {
       if (serverHeader !== undefined) headers.push(`Server: ${serverHeader}`)
@@ -99,23 +117,51 @@ export class WebSocketUpgrade {
 
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     socket.on('error', ignore)
+    const fault = handshakeFault(request, this.#origins)
+    if (fault !== undefined) return this.#refuse(socket, fault)
     if (this.port.trustedProxies !== undefined) believe(request, this.port.trustedProxies)
     if (this.port.isOverloaded) return this.#turnAway(socket, 'rate', OVERLOADED)
     const over = this.port.occupancy.admitForwarded(socket, clientAddress(request))
     if (over !== undefined) return this.#turnAway(socket, over)
+    const timer = setTimeout(() => this.#giveUp(socket), this.port.limits.upgradeSeconds * 1000)
+    const accepted = await this.#accept(request, socket)
+    clearTimeout(timer)
+    if (accepted === undefined || socket.destroyed || socket.writableEnded) return
+    if (this.#isStopping) return answerAndEnd(socket, 503)
+    if (accepted.protocol !== undefined) this.#chosen.set(request, accepted.protocol)
+    // What cannot be agreed on is declined (RFC 7692 section 5.1): ws would refuse the client.
+    if (!canDeflate(this.#server, request)) delete request.headers['sec-websocket-extensions']
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket as PolyportWebSocket, socket as PolyportSocket, request, accepted))
+  }
+
+  /** Undefined when the client is refused: it has its answer. */
+  async #accept(request: IncomingMessage, socket: Socket): Promise<Accepted | undefined> {
     if (this.#authorization !== undefined) {
       const cookies = await this.#authorization.ask(request, socket)
-      if (cookies === undefined) return this.port.refused('denied')
+      if (cookies === undefined) {
+        this.port.refused('denied')
+        return undefined
+      }
       this.#cookies.set(request, cookies)
     }
     const answer = await this.#ask(request)
-    if (socket.destroyed) return
-    if (this.#isStopping) return refuse(socket, 503)
     if (answer === false) return this.#deny(socket, 403)
     if (typeof answer === 'object' && 'status' in answer) return this.#deny(socket, answer.status, answer.body)
-    const accepted: Accepted = typeof answer === 'object' ? answer : {}
-    if (accepted.protocol !== undefined) this.#chosen.set(request, accepted.protocol)
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket as PolyportWebSocket, socket as PolyportSocket, request, accepted))
+    return typeof answer === 'object' ? answer : {}
+  }
+
+  /** `onUpgrade` takes too long: that is no fault of the client's. */
+  #giveUp(socket: Socket): void {
+    this.port.log.warn({ seconds: this.port.limits.upgradeSeconds }, 'Upgrade refused: onUpgrade has not answered in time')
+    this.port.refused('error')
+    answerAndEnd(socket, 503)
+  }
+
+  #refuse(socket: HttpSocket, fault: Fault): void {
+    socket.polyportRefused = fault.reason
+    if (fault.reason === 'origin') this.port.refused('origin')
+    else this.port.counters.refuseRequest(fault.status, fault.reason)
+    answerAndEnd(socket, fault.status, undefined, fault === WRONG_VERSION ? ['Sec-WebSocket-Version: 13'] : [])
   }
 
   stop(): void {
@@ -134,14 +180,17 @@ export class WebSocketUpgrade {
     }
   }
 
-  #turnAway(socket: Socket, reason: CloseReason & keyof typeof STATUS, status: number = STATUS[reason]): void {
+  #turnAway(socket: HttpSocket, reason: CloseReason & keyof typeof STATUS, status: number = STATUS[reason]): void {
+    socket.polyportRefused = reason
     this.port.refused(reason)
-    refuse(socket, status)
+    answerAndEnd(socket, status)
   }
 
-  #deny(socket: Socket, status: number, body?: string): void {
+  #deny(socket: HttpSocket, status: number, body?: string): undefined {
+    if (socket.destroyed || socket.writableEnded) return
+    socket.polyportRefused = 'denied'
     this.port.refused('denied')
-    refuse(socket, status, body)
+    answerAndEnd(socket, status, body)
   }
 
   #open(webSocket: PolyportWebSocket, socket: PolyportSocket, request: IncomingMessage, accepted: Accepted): void {
@@ -159,16 +208,22 @@ export class WebSocketUpgrade {
   }
 
   #connect(webSocket: PolyportWebSocket, socket: PolyportSocket, peer: PeerAddress | ConnectionState): SocketConnection {
-    const connection = new SocketConnection(this.#context, socket, webSocket, peer)
+    const connection = new SocketConnection(this.#contextOf(webSocket), socket, webSocket, peer)
     webSocket.polyport = connection
     socket.polyport = { connection, upgrade: this, webSocket }
-    webSocket.on('message', onMessage as (this: WebSocket, data: unknown, isBinary: boolean) => void)
-    webSocket.on('ping', onPing)
-    webSocket.on('error', onError)
-    webSocket.on('close', onClose)
-    socket.on('drain', onDrain)
-    readThrough(socket)
+    listenTo(webSocket, socket, this.port)
     return connection
+  }
+
+  #contextOf(webSocket: WebSocket): ConnectionContext {
+    const params = deflateParams(webSocket)
+    if (params === undefined || this.#deflate === undefined) return this.#context
+    const bits = params.server_max_window_bits ?? 15
+    const known = this.#deflated.get(bits)
+    if (known !== undefined) return known
+    const context = { ...this.#context, wire: new DeflateWire(this.#deflate, bits) }
+    this.#deflated.set(bits, context)
+    return context
   }
 
   *movables(): Iterable<Movable> {
@@ -193,16 +248,15 @@ export class WebSocketUpgrade {
     const socket = socketFromHandle(client) as PolyportSocket
     this.port.takeOver(socket, arrival.from, state.connection.remoteAddress)
     const webSocket = restoreWebSocket(this.#server, socket, state.reader) as PolyportWebSocket
-    if (state.unread.length > 0) socket.unshift(Buffer.from(state.unread))
     const connection = this.#connect(webSocket, socket, state.connection)
     this.#context.connections.takeOver(connection, arrival.had)
     connection.takeOver(state.connection, () => arrival.replay(connection))
     if (!connection.isPaused) webSocket.resume()
   }
 
-  endOne(socket: Socket): void {
+  endOne(socket: Socket, { isRestart }: { isRestart: boolean }): void {
     const { connection } = (socket as PolyportSocket).polyport
-    connection.isRestart = true
+    connection.isRestart = isRestart
     connection.end('shutdown')
   }
 
@@ -217,11 +271,11 @@ export class WebSocketUpgrade {
 
 /** Undefined when it has closed, or `ws` is in the middle of something. */
 function stateOf(connection: SocketConnection, webSocket: WebSocket, socket: Socket): MovedState | undefined {
+  // What has been read since it was paused goes to ws as ever, by the 'data' event: then it is in the state of its reader, or waits as messages.
+  while (socket.read() !== null);
   const reader = readerState(webSocket)
   if (!connection.isOpen || webSocket.readyState !== webSocket.OPEN || reader === undefined) return undefined
-  const unread: Buffer | null = socket.read()
-  if (unread !== null) socket.unshift(unread)
-  return { kind: 'websocket', connection: connection.state(), reader, unread: unread ?? Buffer.alloc(0) }
+  return { kind: 'websocket', connection: connection.state(), reader }
 }
 
 /** The path of a request without its query. */
@@ -231,69 +285,5 @@ export function pathOf(request: IncomingMessage): string {
   return query === -1 ? url : url.slice(0, query)
 }
 
-/** Answers an upgrade with a plain response and closes. */
-function refuse(socket: Socket, status: number, body: string = STATUS_CODES[status] ?? ''): void {
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ]
-  socket.once('finish', () => socket.destroy())
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
-}
-
 // Until ws listens, a client that leaves in the middle of its handshake ends nothing but itself.
 function ignore(): void {}
-
-function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
-  connectionOf(this).onMessage(isBinary ? data : data.toString())
-}
-
-function onPing(this: WebSocket, data: Buffer): void {
-  connectionOf(this).sendControl(pongFrame(data))
-}
-
-function onError(this: WebSocket, error: Error & { code?: string }): void {
-  if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') connectionOf(this).end('frame_too_long')
-  else if (error.code?.startsWith('WS_ERR_')) connectionOf(this).end('error')
-  else connectionOf(this).abort(reasonOf(error))
-}
-
-function onClose(this: WebSocket): void {
-  connectionOf(this).onSocketClose()
-}
-
-function connectionOf(webSocket: WebSocket): SocketConnection {
-  return (webSocket as PolyportWebSocket).polyport
-}
-
-function onDrain(this: PolyportSocket): void {
-  this.polyport.connection.onSocketDrain()
-}
-
-type DataListener = (this: Socket, chunk: Buffer) => void
-
-// ws has one listener for all sockets, so one of ours is enough, too.
-let wrapped: DataListener | undefined
-
-/** Puts ourselves around ws's own listener: what the messages of one read are answered with leaves in one write. */
-function readThrough(socket: PolyportSocket): void {
-  const [original] = socket.listeners('data') as DataListener[]
-  if (original === undefined) return
-  wrapped ??= around(original)
-  socket.off('data', original)
-  socket.on('data', wrapped)
-}
-
-function around(original: DataListener): DataListener {
-  function onData(this: Socket, chunk: Buffer): void {
-    const { upgrade, connection } = (this as PolyportSocket).polyport
-    upgrade.reading(connection)
-    original.call(this, chunk)
-    upgrade.reading(null)
-  }
-  // As the wrappers of once(): when ws takes its listener away, this one goes.
-  onData.listener = original
-  return onData
-}

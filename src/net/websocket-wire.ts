@@ -8,6 +8,11 @@ const FIN = 0x80
 const TEXT = 0x01
 const BINARY = 0x02
 const PONG = 0x0a
+
+/** The first byte of a message in one frame. */
+export const FIN_TEXT = FIN | TEXT
+export const FIN_BINARY = FIN | BINARY
+
 const LENGTH_16 = 126
 const LENGTH_64 = 127
 
@@ -34,7 +39,7 @@ class WebSocketWire implements Wire {
 
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number {
     const isText = typeof message === 'string'
-    target[offset] = FIN | (isText ? TEXT : BINARY)
+    target[offset] = isText ? FIN_TEXT : FIN_BINARY
     let body = offset + 2
     if (byteLength < LENGTH_16) target[offset + 1] = byteLength
     else if (byteLength <= 0xffff) {

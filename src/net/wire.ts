@@ -8,8 +8,8 @@ export interface Wire {
   /** The handler's callbacks of this protocol. */
   readonly onOpen: 'onConnect' | 'onOpen'
   readonly onMessage: 'onReceive' | 'onMessage'
-  /** Turns a message into the bytes that `encodeInto` is given, where that cannot be done in place (custom framing). */
-  readonly encode?: ((message: string | Uint8Array) => Uint8Array) | undefined
+  /** Turns a message into what `encodeInto` is given, at once after this, where that cannot be done in place (custom framing, compression). */
+  readonly encode?: ((message: string | Uint8Array) => string | Uint8Array) | undefined
   /**
    * Frames a message into `target`, which has room for `byteLength + overhead` bytes from `offset` on.
    * @returns the bytes written

@@ -1,5 +1,8 @@
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { WebSocket, type WebSocketServer } from 'ws'
+import * as ws from 'ws'
+import { type PerMessageDeflateOptions, WebSocket, type WebSocketServer } from 'ws'
+import type { DeflateConfig } from '../config/compression-schema.ts'
 
 /**
  * The only file that touches what `ws` does not document: how far its receiver has read, and how a WebSocket is put on a socket
@@ -26,31 +29,99 @@ const RECEIVER_FIELDS = [
 
 type Receiver = Record<(typeof RECEIVER_FIELDS)[number] | '_loop' | '_errored', unknown> & { readonly writableLength: number }
 
+/** What was agreed on for permessage-deflate (RFC 7692 section 7.1). */
+export interface DeflateParams {
+  readonly server_max_window_bits?: number
+  readonly client_max_window_bits?: number
+  readonly client_no_context_takeover?: boolean
+}
+
+interface Deflate {
+  params: DeflateParams
+}
+
+const EXTENSION = 'permessage-deflate'
+
+// Exported by ws, and not in @types/ws.
+const { PerMessageDeflate, extension } = ws as unknown as {
+  PerMessageDeflate: new (options: object) => Deflate & { accept(offers: unknown): unknown }
+  extension: { parse(header: string): Record<string, unknown> }
+}
+
 interface Internals {
+  _extensions: Record<string, Deflate>
   _receiver: Receiver
   _protocol: string
   setSocket(socket: Socket, head: Buffer, options: object): void
 }
 
+// The state of a receiver that waits for a decompressor, or to tell of what it has decompressed.
+const INFLATING = 5
+
 /** Where a WebSocket is in the bytes that it has received. Plain data. */
 export interface ReaderState {
   readonly protocol: string
+  /** When messages may be compressed. */
+  readonly deflate: DeflateParams | undefined
   readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** What `ws` answers to an offer. */
+export function negotiation({
+  serverNoContextTakeover,
+  clientNoContextTakeover,
+  serverMaxWindowBits,
+  clientMaxWindowBits,
+}: DeflateConfig): PerMessageDeflateOptions {
+  return {
+    // With false it would refuse a client that asks for it.
+    ...(serverNoContextTakeover && { serverNoContextTakeover }),
+    ...(clientNoContextTakeover && { clientNoContextTakeover }),
+    ...(serverMaxWindowBits !== undefined && { serverMaxWindowBits }),
+    ...(clientMaxWindowBits !== undefined && { clientMaxWindowBits }),
+  }
+}
+
+/** Whether a client's offer of compression can be read and agreed on. */
+export function canDeflate({ options: { perMessageDeflate } }: WebSocketServer, { headers }: IncomingMessage): boolean {
+  if (perMessageDeflate === false || perMessageDeflate === undefined) return false
+  try {
+    const offers = extension.parse(headers['sec-websocket-extensions'] ?? '')[EXTENSION]
+    if (offers === undefined) return false
+    new PerMessageDeflate({ ...(perMessageDeflate as object), isServer: true }).accept(offers)
+    return true
+  } catch {
+    // Then it is declined.
+    return false
+  }
+}
+
+/** Undefined when no message may be compressed. */
+export function deflateParams(webSocket: WebSocket): DeflateParams | undefined {
+  return (webSocket as unknown as Internals)._extensions[EXTENSION]?.params
 }
 
 /** Undefined while it cannot be told: `ws` still works on what it has read. */
 export function readerState(webSocket: WebSocket): ReaderState | undefined {
   const { _receiver: receiver, _protocol: protocol } = webSocket as unknown as Internals
-  if (receiver.writableLength > 0 || receiver._loop === true || receiver._errored === true || webSocket.extensions !== '') return undefined
-  return { protocol, fields: Object.fromEntries(RECEIVER_FIELDS.map((name) => [name, receiver[name]])) }
+  if (receiver.writableLength > 0 || receiver._loop === true || receiver._errored === true || Number(receiver._state) >= INFLATING) return undefined
+  const deflate = deflateParams(webSocket)
+  // What a decompressor remembers cannot be taken along.
+  if (deflate !== undefined && (deflate.client_no_context_takeover !== true || (receiver._compressed === true && receiver._fragmented !== 0))) return undefined
+  return { protocol, deflate: deflate && { ...deflate }, fields: Object.fromEntries(RECEIVER_FIELDS.map((name) => [name, receiver[name]])) }
 }
 
 /** A WebSocket in the middle of its life, on a socket that is not read yet. `resume()` lets it go on. */
-export function restoreWebSocket(server: WebSocketServer, socket: Socket, { protocol, fields }: ReaderState): WebSocket {
+export function restoreWebSocket(server: WebSocketServer, socket: Socket, { protocol, deflate, fields }: ReaderState): WebSocket {
   const { options } = server
   const webSocket = new WebSocket(null as never, undefined, options as never)
   const internals = webSocket as unknown as Internals
   internals._protocol = protocol
+  if (deflate !== undefined) {
+    const inflater = new PerMessageDeflate({ isServer: true, maxPayload: options.maxPayload })
+    inflater.params = deflate
+    internals._extensions[EXTENSION] = inflater
+  }
   // Or the listener that ws adds would start to read.
   socket.pause()
   internals.setSocket(socket, Buffer.alloc(0), { ...options, allowSynchronousEvents: true, skipUTF8Validation: false })

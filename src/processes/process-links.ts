@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessConfig } from '../config/work-schema.ts'
 import type { Processes, ProcessLink } from '../contracts/custom-process.ts'
 import { UnreachableError } from '../errors.ts'
+import { isBackedUp } from '../ipc/backlog.ts'
 import type { Member, Post } from '../ipc/post.ts'
 
 /** What messages to a custom process are sent under. */
@@ -31,7 +32,7 @@ class Link implements ProcessLink {
 
   send(message: unknown): boolean {
     const member = this.#next()
-    return member !== undefined && this.#post.send(member, PROCESS_TOPIC, message)
+    return member !== undefined && !isBackedUp(this.#post, member) && this.#post.send(member, PROCESS_TOPIC, message)
   }
 
   async request(message: unknown, options: { timeoutMs?: number } = {}): Promise<unknown> {
@@ -40,6 +41,7 @@ class Link implements ProcessLink {
       throw new RangeError(`Cannot wait for an answer as timeoutMs must be over 0 and under 2^31: it is ${timeoutMs}`)
     const deadline = performance.now() + timeoutMs
     const member = this.#next() ?? (await this.#someone(timeoutMs))
+    if (isBackedUp(this.#post, member)) throw new UnreachableError(`Cannot ask process "${this.#name}": it does not take what has been sent to it`)
     return this.#post.request(member, PROCESS_TOPIC, message, { timeoutMs: Math.max(1, deadline - performance.now()) })
   }
 

@@ -28,7 +28,7 @@ export interface Delivery {
   readonly className: string
   readonly eventName: string
   readonly kind: Kind
-  readonly input: Uint8Array
+  readonly input: Buffer
   readonly options: DeliverOptions
 }
 
@@ -73,9 +73,14 @@ export class Deliverer implements Tasks {
     })
   }
 
-  async deliver(task: Task, options: DeliverOptions = {}): Promise<number> {
-    const className = this.#classOf(task)
-    return (await this.hand({ className, eventName: '', kind: KIND.task, input: this.encode(task.input, 'input'), options })) as number
+  // Not async: a burst makes one promise for each task, not three.
+  deliver(task: Task, options: DeliverOptions = NO_OPTIONS): Promise<number> {
+    try {
+      const className = this.#classOf(task)
+      return this.hand({ className, eventName: '', kind: KIND.task, input: this.encode(task.input, 'input'), options })
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async run<Output>(task: Task<unknown, Output>, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<Output> {
@@ -97,12 +102,12 @@ export class Deliverer implements Tasks {
     return encodePayload(value, name, this.#parts.config.maxPayload)
   }
 
-  /** Resolves with the number. */
-  async hand(delivery: Delivery): Promise<number> {
-    return (await this.#take(delivery).promise) as number
+  /** Resolves with the number. @throws QueueClosedError, QueueFullError, RangeError */
+  hand(delivery: Delivery): Promise<number> {
+    return this.#take(delivery).promise as Promise<number>
   }
 
-  handListener(className: string, eventName: string, data: Uint8Array, options: DeliverOptions): Promise<number> {
+  handListener(className: string, eventName: string, data: Buffer, options: DeliverOptions): Promise<number> {
     return this.hand({ className, eventName, kind: KIND.listener, input: data, options })
   }
 
@@ -232,7 +237,8 @@ export class Deliverer implements Tasks {
     const pending = this.#runs.get(id)
     if (pending === undefined) return
     this.#forget(pending)
-    if (error === undefined) pending.resolve(output === undefined || output.length === 0 ? undefined : decodePayload(output))
+    if (error === undefined)
+      pending.resolve(output === undefined || output.length === 0 ? undefined : decodePayload(Buffer.from(output.buffer, output.byteOffset, output.byteLength)))
     else if (isTimeout === true) pending.reject(new TaskTimeoutError(error.message))
     else pending.reject(new TaskFailedError(`The task has failed: ${error.message}`, { cause: thrownThere(error) }))
   }
@@ -251,4 +257,5 @@ export class Deliverer implements Tasks {
   }
 }
 
-const NOTHING = new Uint8Array()
+const NO_OPTIONS: DeliverOptions = {}
+const NOTHING = Buffer.alloc(0)

@@ -21,6 +21,8 @@ export class Entry implements Due {
   /** Undefined: only on disk. */
   record: Buffer | undefined
   numBytes: number
+  /** The bytes in memory count as such (TaskBook). */
+  isHot = false
   /** When it was given to a process, 0 while it is with none. */
   givenAt = 0
   /** When it is known to have begun there, at the latest. 0 before. */

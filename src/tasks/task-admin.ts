@@ -113,7 +113,7 @@ function contents({ input, output }: TaskRecord): Pick<TaskDetails, 'input' | 'o
   return { input: print(input), ...(output.length > 0 && { output: print(output) }) }
 }
 
-function print(payload: Uint8Array): string {
+function print(payload: Buffer): string {
   return inspect(decodePayload(payload), { depth: 8, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 100 })
 }
 

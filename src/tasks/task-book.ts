@@ -12,7 +12,7 @@ const HOT_MS = 1000
 export class TaskBook {
   readonly entries = new Map<number, Entry>()
   readonly #store: TaskStore
-  readonly #hot = new Set<Entry>()
+  #numHot = 0
   readonly #asked = new Set<Entry>()
   #hotBytes = 0
 
@@ -60,7 +60,7 @@ export class TaskBook {
   /** It is on disk as it is here: its bytes may go from memory when they are not needed soon. */
   mayCool(entry: Entry, now: number): void {
     if (!entry.isStored || entry.givenAt > 0) return
-    if (entry.due > now + HOT_MS || this.#hotBytes > HOT_BYTES || this.#hot.size > HOT_TASKS) this.#cool(entry)
+    if (entry.due > now + HOT_MS || this.#hotBytes > HOT_BYTES || this.#numHot > HOT_TASKS) this.#cool(entry)
   }
 
   /** Those that a process waits for. */
@@ -82,13 +82,18 @@ export class TaskBook {
   }
 
   #heat(entry: Entry, record: Buffer): void {
-    if (this.#hot.has(entry)) return
-    this.#hot.add(entry)
+    if (entry.isHot) return
+    entry.isHot = true
+    this.#numHot++
     this.#hotBytes += record.length
   }
 
   #cool(entry: Entry): void {
-    if (this.#hot.delete(entry)) this.#hotBytes -= entry.numBytes
+    if (entry.isHot) {
+      this.#hotBytes -= entry.numBytes
+      this.#numHot--
+      entry.isHot = false
+    }
     entry.record = undefined
   }
 }

@@ -48,8 +48,8 @@ export interface TaskRecord {
   readonly className: string
   /** Of what listens to an event; empty otherwise. */
   readonly eventName: string
-  readonly input: Uint8Array
-  readonly output: Uint8Array
+  readonly input: Buffer
+  readonly output: Buffer
 }
 
 export function encodeRecord(record: TaskRecord): Buffer {

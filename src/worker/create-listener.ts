@@ -1,4 +1,4 @@
-import { compressionOf } from '../config/compression-schema.ts'
+import { compressionOf, deflateOf } from '../config/compression-schema.ts'
 import { createFraming } from '../framing/create-framing.ts'
 import { compressionStep } from '../http/compression.ts'
 import { hookStep } from '../http/hooks.ts'
@@ -49,6 +49,8 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
       new WebSocketUpgrade({
         port: upgradePort,
         path: websocket?.path ?? '/',
+        origins: websocket?.origins ?? loaded.config.origins,
+        deflate: deflateOf(websocket?.compression),
         authorization: websocket?.authorize ? new UpgradeAuthorization(port) : undefined,
         outbox,
         connections,
@@ -58,8 +60,12 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
     const http2 = loaded.config.http2 ? new Http2Sessions({ port, requests }) : undefined
     return new HttpListener({ port, requests, http2, ...(upgrade && { upgrade }) })
   },
-  websocket: ({ port, outbox, connections, serverHeader }) =>
-    new HttpListener({ port, requests: new HttpRequests({ port, serverHeader }), upgrade: new WebSocketUpgrade({ port, outbox, connections, serverHeader }) }),
+  websocket: ({ loaded, port, outbox, connections, serverHeader }) =>
+    new HttpListener({
+      port,
+      requests: new HttpRequests({ port, serverHeader }),
+      upgrade: new WebSocketUpgrade({ port, origins: loaded.config.origins, deflate: deflateOf(loaded.config.compression), outbox, connections, serverHeader }),
+    }),
 }
 
 /** What stands before the handler of an http port, the outermost first. */

@@ -75,6 +75,15 @@ async function report(id?: number): Promise<void> {
   tell({ type: 'report', ...(id !== undefined && { id }), report: { ...(await metrics.report()), duty: { metrics: [...counted, ...own], status } } })
 }
 
+async function answer(id: number, question: unknown): Promise<void> {
+  try {
+    if (duty?.ask === undefined) throw new TypeError('This process answers no questions')
+    tell({ type: 'answered', id, answer: await duty.ask(question) })
+  } catch (error) {
+    tell({ type: 'answered', id, error: messageOf(error) })
+  }
+}
+
 let isLeaving = false
 
 async function leave(): Promise<void> {
@@ -103,6 +112,7 @@ process.on('message', (message: ToWorker) => {
     member?.setPeers(message.peers)
     tell({ type: 'peered', id: message.id })
   } else if (message.type === 'report') void report(message.id)
+  else if (message.type === 'ask') void answer(message.id, message.question)
   else if (message.type === 'heap') void writeHeap(message.file)
   else if (message.type === 'stop') void stop(message.maxWaitSeconds)
 })

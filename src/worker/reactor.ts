@@ -191,8 +191,7 @@ export class Reactor {
       clearInterval(entry.rest)
       entry.listener?.leave?.()
     }
-    const listeners = [...this.#entries.values()].flatMap(({ listener }) => (listener === undefined ? [] : [listener]))
-    this.#drain = new Drain({ listeners, maxWaitMs: maxWaitSeconds * 1000, spreadMs: spreadSeconds * 1000 })
+    this.#drain = new Drain({ listeners: this.#listeners, maxWaitMs: maxWaitSeconds * 1000, spreadMs: spreadSeconds * 1000, isStop: false })
   }
 
   /** Resolves when no connection is open and no callback of a handler is under way. */
@@ -208,8 +207,9 @@ export class Reactor {
     return true
   }
 
-  /** Stops accepting, ends connections in good order, and after `maxWaitMs` what is still there. */
+  /** Stops accepting, ends connections in good order, spread if the config says so, and after `maxWaitMs` what is still there. */
   async stop(maxWaitMs: number): Promise<void> {
+    const end = performance.now() + maxWaitMs
     const entries = [...this.#entries.values()]
     this.#drain?.stop()
     this.#lag?.stop()
@@ -217,15 +217,27 @@ export class Reactor {
       this.#release(entry)
       clearInterval(entry.rest)
       entry.admission.stop()
-      entry.listener?.stop()
     }
     const ports = entries.flatMap((entry) => entry.ports)
     const idle = Promise.all(ports.map((port) => port.whenIdle()))
-    await within(maxWaitMs, idle)
-    for (const entry of entries) entry.listener?.destroy()
+    await this.#spread(Math.min((this.#config.spreadSeconds ?? 0) * 1000, maxWaitMs), idle)
+    for (const listener of this.#listeners) listener.stop()
+    await within(Math.max(0, end - performance.now()), idle)
+    for (const listener of this.#listeners) listener.destroy()
     // What was cut has its onClose too.
     await within(CUT_MS, idle)
     for (const port of ports) await port.stop()
+  }
+
+  get #listeners(): Listener[] {
+    return [...this.#entries.values()].flatMap(({ listener }) => (listener === undefined ? [] : [listener]))
+  }
+
+  async #spread(ms: number, idle: Promise<unknown>): Promise<void> {
+    if (ms === 0) return
+    const drain = new Drain({ listeners: this.#listeners, maxWaitMs: ms, spreadMs: ms, isStop: true })
+    await within(ms, idle)
+    drain.stop()
   }
 
   #overload(isOverloaded: boolean, ms: number): void {

@@ -1,7 +1,8 @@
 import type { Logger } from '../contracts/logger.ts'
 import type { Sender } from '../contracts/sender.ts'
 import type { Workers } from '../contracts/workers.ts'
-import type { Post } from '../ipc/post.ts'
+import { isBackedUp } from '../ipc/backlog.ts'
+import type { Member, Post } from '../ipc/post.ts'
 import { senderOf } from '../ipc/sender-of.ts'
 import { family } from '../metrics/families.ts'
 import type { MetricJson } from '../metrics/metric-json.ts'
@@ -34,12 +35,18 @@ export class WorkerMessages implements Workers {
 
   sendTo(slot: number, message: unknown): boolean {
     const member = this.#post.at({ role: 'worker', index: slot })
-    return member !== undefined && this.#post.send(member, TOPIC, message)
+    return member !== undefined && this.#send(member, message)
   }
 
   broadcast(message: unknown): void {
     // Those that end what they are at still serve connections.
-    for (const member of this.#post.members('worker')) if (member.owner !== this.#post.self.owner) this.#post.send(member, TOPIC, message)
+    for (const member of this.#post.members('worker')) if (member.owner !== this.#post.self.owner) this.#send(member, message)
+  }
+
+  #send(member: Member, message: unknown): boolean {
+    if (!isBackedUp(this.#post, member)) return this.#post.send(member, TOPIC, message)
+    this.#log.warn({ worker: member.index }, 'A message to a worker is dropped: it does not take what has been sent to it')
+    return false
   }
 
   onMessage(callback: Callback): () => void {

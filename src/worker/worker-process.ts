@@ -17,6 +17,9 @@ const IDLE_TURNS = 10
 // The master balances workers by these: fine enough for that, and far from one message a connection.
 const ACCEPT_STEP = 8
 
+// Connections that cannot move are cut before this time behind `maxWaitSeconds`; the master waits for two seconds.
+const CUT_MS = 500
+
 let worker: Worker | undefined
 let log: Logger | undefined
 let isStopping = false
@@ -95,7 +98,7 @@ async function leave(order: LeaveOrder): Promise<void> {
   worker?.leave(order)
   if (isLeaving) return
   isLeaving = true
-  await worker?.whenGone()
+  await worker?.whenGone(order.maxWaitSeconds * 1000 + CUT_MS)
   await stop(0)
 }
 

@@ -175,10 +175,12 @@ export class Worker {
     this.#departure.start(order)
   }
 
-  /** Resolves when nothing is left here: every connection has ended or goes on elsewhere. */
-  async whenGone(): Promise<void> {
-    await Promise.all([this.#reactor.whenIdle(), this.#finishing?.leave()])
-    while (this.#departure.isUnderWay) await sleep(ARRIVAL_LOOK_MS)
+  /** Resolves when nothing is left here, every connection has ended or goes on elsewhere; at the latest after that time, whatever handlers still wait for. */
+  async whenGone(limitMs: number): Promise<void> {
+    const end = performance.now() + limitMs
+    await Promise.race([Promise.all([this.#reactor.whenIdle(), this.#finishing?.leave()]), sleep(limitMs, undefined, { ref: false })])
+    while (this.#departure.isUnderWay && performance.now() < end) await sleep(ARRIVAL_LOOK_MS)
+    if (performance.now() >= end) this.daemon.log.warn('Handlers still wait for something: this worker ends without them')
   }
 
   #receive(message: BusMessage, origin: BusOrigin): void {

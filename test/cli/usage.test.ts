@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { BIN, folder, run } from './run-cli.ts'
 
-const VERBS = ['start', 'restart', 'reload', 'heap', 'stop', 'status', 'info', 'check', 'init', 'connect', 'schema']
+const VERBS = ['start', 'restart', 'reload', 'heap', 'tasks', 'stop', 'status', 'info', 'check', 'init', 'connect', 'schema']
 const OLD_NODE = "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'22.18.0'}})"
 
 describe('polyport', { concurrency: 2 }, () => {

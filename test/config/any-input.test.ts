@@ -7,6 +7,9 @@ import { loadConfig, resolveConfig } from '../../src/config/load-config.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { configFolder } from './config-folder.ts'
 
+// A long run: POLYPORT_FUZZ_RUNS=100000 node --test test/config/any-input.test.ts
+const RUNS = Number(process.env['POLYPORT_FUZZ_RUNS'] ?? 1000)
+
 const KEYS = [
   'name',
   'workers',
@@ -38,7 +41,17 @@ const { value } = fc.letrec((tie) => ({
   value: fc.oneof({ depthSize: 'medium' }, leaf, fc.array(tie('value'), { maxLength: 4 }), fc.dictionary(key, tie('value'), { maxKeys: 8 })),
 }))
 const port = fc.record(
-  { protocol: fc.constantFrom(...WORDS), port: leaf, path: leaf, handler: leaf, framing: value, limits: value, websocket: value },
+  {
+    protocol: fc.constantFrom(...WORDS),
+    port: leaf,
+    path: leaf,
+    handler: leaf,
+    framing: value,
+    limits: value,
+    websocket: value,
+    origins: value,
+    compression: value,
+  },
   { requiredKeys: ['protocol'] },
 )
 const config = fc.record(
@@ -63,7 +76,7 @@ describe('on any input', () => {
   test('resolveConfig() throws nothing but ConfigError', () => {
     fc.assert(
       fc.property(fc.oneof(config, value), (input) => throwsOnlyConfigError(() => resolveConfig(input, { dir }))),
-      { numRuns: 1000 },
+      { numRuns: RUNS },
     )
   })
 
@@ -86,7 +99,7 @@ describe('on any input', () => {
           }
         })
       }),
-      { numRuns: 500 },
+      { numRuns: RUNS },
     )
   })
 })

@@ -144,7 +144,6 @@ describe('resolveConfig()', () => {
       runtimeDir: '/srv/app/run',
       dataDir: '/srv/app/data',
       maxWaitSeconds: 30,
-      spreadSeconds: 10,
       startSeconds: 30,
       stuckSeconds: 30,
       watch: { enabled: false, paths: ['/srv/app'], ignore: [], debounceMs: 100 },

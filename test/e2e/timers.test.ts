@@ -36,6 +36,7 @@ describe('timers', () => {
     const first = times[0] ?? 0
     // The first run was due 10 ms after the start.
     const late = (times.at(-1) ?? 0) - first - 9990 - 10 * (skipped ?? 0)
+    t.diagnostic(`the last of 1,000 runs was ${late.toFixed(2)} ms late against the first, ${skipped} were skipped`)
     assert.ok(Math.abs(late) <= 15, `${late} ms`)
     assert.deepEqual([runs, state], [1000, 'stopped'])
   })
@@ -176,6 +177,25 @@ describe('timers', () => {
     const ticked = await daemon.line(new RegExp(`"pid":(?!${before},)\\d+.*"msg":"tick"`))
     assert.notEqual((JSON.parse(ticked) as { pid: number }).pid, before)
     assert.match(await daemon.metrics(), /polyport_process_restarts_total\{process="timer"\} 1\n/)
+  })
+
+  test('a timer that does not come back for `stuckSeconds` is killed with its process, and all begin anew', async (t) => {
+    const source = `
+      import { existsSync } from 'node:fs'
+      const once = new URL('once.txt', import.meta.url)
+      export class Stuck extends Timer {
+        interval = 20
+        run() {
+          if (existsSync(once)) return
+          writeFileSync(once, '')
+          for (;;);
+        }
+      }
+      export class Tick extends Timer { interval = 20; run() { if (existsSync(once)) this.log.info('tick') } }`
+    const daemon = await DaemonProcess.start(t, { ports: [PORT], stuckSeconds: 7, timers: { modules: ['./t.mjs'] } }, { files: timers(source) })
+
+    assert.match(await daemon.line(/Timer process is stuck/), /"role":"timer"/)
+    await daemon.line(/"msg":"tick"/)
   })
 
   test('have a title, and do not start when one of them cannot be used', async (t) => {

@@ -4,6 +4,9 @@ import fc from 'fast-check'
 import { cut, frame } from './cut.ts'
 import { anyBytes, anyFraming, anySizes, custom, eof, FIELDS, length, MARKS, Netstrings } from './framings.ts'
 
+// A long run: POLYPORT_FUZZ_RUNS=100000 node --test test/framing/properties.test.ts
+const RUNS = Number(process.env['POLYPORT_FUZZ_RUNS'] ?? 2000)
+
 describe('any framing', () => {
   test('makes the same messages of the same bytes, however they are cut', () => {
     fc.assert(
@@ -15,7 +18,7 @@ describe('any framing', () => {
         assert.deepEqual(pieces.messages, messages)
         assert.equal(pieces.reason, reason)
       }),
-      { numRuns: 3000 },
+      { numRuns: RUNS },
     )
   })
 
@@ -29,7 +32,7 @@ describe('any framing', () => {
         assert.deepEqual(single.messages, messages)
         assert.equal(single.reason, reason)
       }),
-      { numRuns: 1000 },
+      { numRuns: RUNS },
     )
   })
 })

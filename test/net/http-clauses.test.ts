@@ -59,6 +59,7 @@ const REFUSED: readonly Clause[] = [
     bytes: `POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
     statuses: [400],
   },
+  { rule: 'RFC 9112 6.1: a coding that is not known', bytes: `${POST}Transfer-Encoding: gzap\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, statuses: [400] },
   { rule: 'RFC 9112 7.1: no chunk size', bytes: `${CHUNKED}0x5\r\nhello\r\n0\r\n\r\n`, statuses: [400] },
   { rule: 'RFC 9112 7.1: more than the chunk size', bytes: `${CHUNKED}5\r\nhelloworld\r\n0\r\n\r\n`, statuses: [400] },
   { rule: 'RFC 9112 7.1.1: a line feed in a chunk extension', bytes: `${CHUNKED}5;x\nhello\r\n0\r\n\r\n`, statuses: [400] },
@@ -142,6 +143,14 @@ test('an HTTP port', async (t) => {
         assert.match(answers.at(-1)?.head ?? '', /^connection: close$/im)
         assert.equal(await counted(/^polyport_requests_refused_total/), before + 1)
       })
+    }
+  })
+
+  await t.test('answers half a request with 400 when the client ends it', async () => {
+    for (const bytes of [`GET / HTTP/1.1\r\n${HOST}`, `${POST}Content-Length: 5\r\n\r\nhel`, `${CHUNKED}5\r\nhel`]) {
+      const { answers, closed } = await talk(port, [bytes], { half: true })
+
+      assert.deepEqual([answers.map(({ status }) => status), closed], [[400], 'fin'], bytes)
     }
   })
 

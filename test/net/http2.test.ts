@@ -98,6 +98,28 @@ describe('HTTP/2', () => {
     assert.equal((await ask(session, { ':path': '/' })).status, 200)
   })
 
+  test('reaches apps that know it, and is refused for Express, which does not', async (t) => {
+    const apps = {
+      fastify: `import Fastify from 'fastify'
+        const app = Fastify()
+        app.post('/*', async (request) => request.body)
+        export default app`,
+      hono: `import { Hono } from 'hono'
+        export default new Hono().post('/*', async (context) => context.json(await context.req.json()))`,
+      koa: `import Koa from 'koa'
+        const app = new Koa()
+        app.use(async (context) => { let text = ''; for await (const chunk of context.req) text += chunk; context.body = JSON.parse(text) })
+        export default app`,
+    }
+    for (const [name, text] of Object.entries(apps)) {
+      const daemon = await startTls(t, [{ ...WEB, handler: `./${name}.mjs` }], { [`${name}.mjs`]: text })
+      const answer = await ask(await open(t, daemon), { ':path': '/x', 'content-type': 'application/json' }, '{"a":1}')
+      assert.deepEqual([name, answer.status, answer.text], [name, 200, '{"a":1}'])
+    }
+    const express = { 'express.mjs': "import express from 'express'\nexport default express()" }
+    await assert.rejects(startTls(t, [{ ...WEB, handler: './express.mjs' }], express), /an Express app knows HTTP\/1\.1 only/)
+  })
+
   test('a handler finds the host where HTTP/1.1 has it', async (t) => {
     const host = `import { HttpHandler } from 'polyport'
       export default class Host extends HttpHandler { onRequest(request, response) { response.end(request.headers.host) } }`

@@ -116,12 +116,12 @@ export class TaskDaemon {
     return childrenOf(this.daemon.pid).filter((pid) => titleOf(pid).startsWith(`polyport: ${role}`))
   }
 
-  /** Resolves when `isTrue` is; it is asked every 10 ms. */
+  /** Resolves when `isTrue` is; it is asked every 50 ms. */
   async until(isTrue: () => boolean | Promise<boolean>, what: string, ms = 30_000): Promise<void> {
     const end = Date.now() + ms
     while (!(await isTrue())) {
       assert.ok(Date.now() < end, `${what} within ${ms} ms\n${this.daemon.lines.slice(-20).join('\n')}`)
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
 }
