@@ -20,10 +20,10 @@ async function serve(t: TestContext, onSocket: (socket: TLSSocket) => void): Pro
 
 describe('polyport connect tls:', () => {
   test('sends stdin, half-closes, prints all that comes and ends with the peer', async (t) => {
-    const url = await serve(t, async (socket) => {
+    const url = await serve(t, (socket) => {
       let text = ''
-      for await (const chunk of socket) text += chunk
-      socket.end(`${text}bye\n`)
+      socket.on('data', (chunk) => (text += chunk))
+      socket.on('end', () => socket.end(`${text}bye\n`))
     })
     const { code, stdout } = await run(t, ['connect', url, '--wait', '60'], { input: 'hi\nthere', env: { NODE_EXTRA_CA_CERTS: CERTIFICATE_FILE } })
 
