@@ -62,7 +62,9 @@ const options = z.record(z.string(), z.unknown()).default({}).describe('Anything
 const handler = z
   .string()
   .min(1)
-  .describe('A module whose default export is a handler class: a .ts, .js or .mjs file, relative to the config file, or the name of a package.')
+  .describe(
+    'A module whose default export is a handler class, or on an http port also an app: a .ts, .js or .mjs file, relative to the config file, or the name of a package.',
+  )
 
 const origins = z
   .array(

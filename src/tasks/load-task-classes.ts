@@ -28,7 +28,7 @@ export async function loadTaskClasses(config: Config): Promise<TaskClasses & { p
   const problems: Problem[] = []
   const ofTasks = await load(config.tasks?.modules ?? [], 'tasks', config.dir, problems)
   const ofEvents = await load(config.events?.modules ?? [], 'events', config.dir, problems)
-  const tasks = tasksIn(ofTasks, problems)
+  const tasks = tasksIn(ofTasks, { listening: config.events?.modules ?? [], problems })
   const { events, listeners } =
     config.events === undefined ? { events: new Map(), listeners: new Map() } : eventsIn(ofEvents, { config, section: config.events, problems })
   const runnables = new Map<string, Runnable>()
@@ -57,7 +57,11 @@ async function load(modules: readonly string[], section: string, dir: string, pr
   return found
 }
 
-function tasksIn(modules: readonly Found<Exports>[], problems: Problem[]): Map<string, Found<new (input: unknown) => never>> {
+/** @param parts `listening`: modules that may also export what listens to events, which has a method handle, too */
+function tasksIn(
+  modules: readonly Found<Exports>[],
+  { listening, problems }: { listening: readonly string[]; problems: Problem[] },
+): Map<string, Found<new (input: unknown) => never>> {
   const tasks = new Map()
   for (const { type: exports, ...place } of modules) {
     let isAny = false
@@ -65,7 +69,7 @@ function tasksIn(modules: readonly Found<Exports>[], problems: Problem[]): Map<s
       if (isTaskClass(value)) {
         isAny = true
         add(tasks, value, { key, what: 'task', place, problems })
-      } else if (isClass(value) && typeof (value as { prototype?: { handle?: unknown } }).prototype?.handle === 'function') {
+      } else if (!listening.includes(place.file) && isClass(value) && typeof (value as { prototype?: { handle?: unknown } }).prototype?.handle === 'function') {
         isAny = true
         problems.push({ ...place, message: `${key} has a method handle and does not extend Task, expected "class ${key} extends Task"` })
       }

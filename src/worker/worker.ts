@@ -104,7 +104,7 @@ export class Worker {
       owner,
       log,
       give: (move, handle) => parts.onMove?.(move, handle),
-      onLost: ({ fd, ticket }, port) => {
+      onLost: ({ fd, standing: { ticket } }, port) => {
         // 0 is a connection between two HTTP requests.
         if (fd > 0 && registry.ownerOf(fd) !== owner) return
         if (fd > 0) registry.remove(fd)
