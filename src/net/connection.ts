@@ -169,8 +169,8 @@ export class SocketConnection implements Connection {
     if (this.isOpen) this.#context.connections.bind(this, uid)
   }
 
-  get isPaused(): boolean {
-    return this.#inbox.isPaused
+  get pausedBy(): number {
+    return this.#inbox.pausedBy
   }
 
   pause(): void {

@@ -84,7 +84,10 @@ export class HttpListener implements SecureListener {
     refuseByHttp(client, status)
   }
 
-  #serve(socket: Socket): void {
+  #serve(socket: HttpSocket): void {
+    // Looked at for every request: it is found sooner if it is there.
+    socket.polyportRefused = undefined
+    socket.polyportResponse = undefined
     socket.on('error', (error) => this.#reasons.set(socket, reasonOf(error)))
     socket.on('timeout', onTimeout)
     socket.on('end', this.#onSocketEnd)
@@ -102,7 +105,7 @@ export class HttpListener implements SecureListener {
       yield {
         fd: 0,
         handle,
-        ticket: this.port.occupancy.ticketOf(socket),
+        standing: this.port.standingOf(socket),
         halt: () => {
           socket.pause()
           stopReading(socket)

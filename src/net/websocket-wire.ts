@@ -9,6 +9,7 @@ import type { Wire } from './wire.ts'
 const FIN = 0x80
 const TEXT = 0x01
 const BINARY = 0x02
+const PING_CODE = 0x09
 const PONG = 0x0a
 
 /** The first byte of a message in one frame. */
@@ -76,6 +77,9 @@ class WebSocketWire implements Wire {
     socket.close(frame?.code ?? CLOSE_CODES[connection.reason ?? 'server'], frame?.reason)
   }
 }
+
+/** Asks whether the client is there. */
+export const PING: Buffer = Buffer.from([FIN | PING_CODE, 0])
 
 /** The answer to a ping. A control frame has at most 125 bytes (RFC 6455 section 5.5). */
 export function pongFrame(data: Uint8Array): Buffer {
