@@ -1,4 +1,5 @@
 export type { ConfigInput } from './config/schema.ts'
+export type { CloseFrame } from './contracts/close-frame.ts'
 export type { CloseReason } from './contracts/close-reason.ts'
 export type { Connection, ConnectionInfo, Message } from './contracts/connection.ts'
 export type { Processes, ProcessLink } from './contracts/custom-process.ts'

@@ -167,7 +167,7 @@ export class Client {
   #waiters: { done: () => boolean; resolve: () => void }[] = []
   #isClosed = false
 
-  constructor(where: { host: string; port: number } | { path: string }) {
+  constructor(where: { host: string; port: number; localAddress?: string } | { path: string }) {
     this.socket = net.connect(where)
     this.socket.on('data', (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk])
@@ -182,7 +182,7 @@ export class Client {
     })
   }
 
-  static async open(where: { host: string; port: number } | { path: string }): Promise<Client> {
+  static async open(where: { host: string; port: number; localAddress?: string } | { path: string }): Promise<Client> {
     const client = new Client(where)
     await once(client.socket, 'connect')
     return client

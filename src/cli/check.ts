@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Config } from '../config/schema.ts'
 import { ConfigError } from '../errors.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
@@ -14,12 +15,25 @@ export async function check(options: ConfigOptions): Promise<number> {
 }
 
 async function findProblems(options: ConfigOptions): Promise<number> {
-  const config = await loadNamedConfig(options)
+  const config = await loadNamedConfig(options).catch(async (error: unknown) => {
+    throw error instanceof ConfigError ? await withHandlers(error, options) : error
+  })
   const { checkModules } = await import('../worker/check-modules.ts')
   const problems = await checkModules(config)
   if (problems.length > 0) throw new ConfigError(problems)
   process.stdout.write(`${config.file} is good: ${summary(config)}\n`)
   return EXIT.done
+}
+
+/** The mistakes of the config, and those in the handlers of its good ports. */
+async function withHandlers(error: ConfigError, { config: file, env }: ConfigOptions): Promise<ConfigError> {
+  if (!existsSync(file)) return error
+  const { loadablePorts } = await import('../config/load-config.ts')
+  const config = loadablePorts(file, env === undefined ? {} : { env })
+  if (config === undefined) return error
+  const { loadHandlers } = await import('../worker/load-handlers.ts')
+  const { problems } = await loadHandlers(config)
+  return problems.length === 0 ? error : new ConfigError([...error.problems, ...problems])
 }
 
 function summary(config: Config): string {

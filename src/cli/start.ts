@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts'
+import { ConfigError } from '../errors.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
 
 export interface StartOptions extends ConfigOptions {
@@ -9,7 +10,11 @@ export interface StartOptions extends ConfigOptions {
 
 /** `polyport start`: runs the daemon until it is stopped; with `-d` in the background, and returns when it is ready. */
 export async function start(options: StartOptions): Promise<number> {
-  const config = await read(options)
+  const config = await read(options).catch(async (error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error
+    // It finds the same, and the mistakes in handlers with them.
+    process.exit(await (await import('./check.ts')).check(options))
+  })
   if (options.daemon) {
     const { startInBackground } = await import('./start-background.ts')
     return startInBackground(config, argsOf(options, config))

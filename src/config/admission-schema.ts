@@ -40,7 +40,7 @@ export const heartbeat = z
       .min(0.1)
       .max(86_400)
       .optional()
-      .describe('How often that is looked at, and how long a WebSocket has to answer. The default is 60, or `idleSeconds` where that is less.'),
+      .describe('How often that is looked at, and how long a WebSocket has to answer. The default is 60, or half of `idleSeconds` where that is less.'),
   })
   .optional()
   .describe('Closes connections that are silent, with reason `heartbeat`. Never when absent.')

@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from 'node:path'
 import { ConfigError, type Problem } from '../errors.ts'
-import { checkShape } from './check-shape.ts'
+import { checkShape, type Shape } from './check-shape.ts'
 import { ConfigText } from './config-text.ts'
 import { frozenCopy } from './deep-freeze.ts'
 import { type Environment, readEnvironment } from './environment.ts'
@@ -8,7 +8,7 @@ import { type Finding, formatPath } from './finding.ts'
 import { interpolate, type Sources } from './interpolate.ts'
 import { readConfigFile } from './read-file.ts'
 import { FILE_CONFIG_RULES, RULES, type Rule } from './rules.ts'
-import type { Config } from './schema.ts'
+import { type Config, ConfigSchema } from './schema.ts'
 import { toConfig } from './to-config.ts'
 
 /**
@@ -28,6 +28,25 @@ export function loadConfig(file: string, options: { env?: string; environment?: 
   const all = [...problems, ...found.sort(byPosition)]
   if (all.length > 0 || checked.config === undefined) throw new ConfigError(all)
   return checked.config
+}
+
+/**
+ * What of a config file that has mistakes can be loaded all the same: the ports that are right by themselves, so that the mistakes in
+ * their handlers can be told with the others. Everything else of it is as in a config that names nothing but these ports.
+ */
+export function loadablePorts(file: string, options: { env?: string; environment?: Environment } = {}): Config | undefined {
+  const path = resolve(file)
+  const dir = dirname(path)
+  const { environment, problems } = readEnvironment(dir, options.env, options.environment ?? process.env)
+  const text = new ConfigText(path, readConfigFile(path))
+  if (problems.length > 0 || text.problems.length > 0) return undefined
+  const { value, findings, sources } = interpolate(text.value, environment)
+  const { shape, findings: found } = find(value, { file: path, dir, sources, rules: FILE_CONFIG_RULES, findings })
+  const wrong = new Set(found.flatMap(({ path: [key, index] }) => (key === 'ports' ? [index] : [])))
+  const good = shape.ports.filter((port) => !wrong.has(port.path[1] as number))
+  const parsed = ConfigSchema.safeParse({ ports: good.map(({ given }) => given) }).data
+  if (parsed === undefined) return undefined
+  return { ...toConfig(parsed, path, dir), portIndexes: good.flatMap(({ path: [, index], value: { enabled } }) => (enabled ? [index as number] : [])) }
 }
 
 /**
@@ -53,15 +72,19 @@ interface CheckParts {
   readonly findings: readonly Finding[]
 }
 
-function check(value: unknown, { file, dir, sources, rules, findings }: CheckParts): { config: Config | undefined; findings: readonly Finding[] } {
+function check(value: unknown, parts: CheckParts): { config: Config | undefined; findings: readonly Finding[] } {
+  const { shape, findings } = find(value, parts)
+  if (findings.length > 0 || shape.parsed === undefined) return { config: undefined, findings }
+  return { config: frozenCopy(toConfig(shape.parsed, parts.file, parts.dir)), findings }
+}
+
+function find(value: unknown, { dir, sources, rules, findings }: CheckParts): { shape: Shape; findings: readonly Finding[] } {
   const shape = checkShape(value, sources)
   const ruled = rules.flatMap((rule) => rule(shape, dir))
   const known = new Set(findings.map(({ path }) => JSON.stringify(path)))
   // Where a variable is missing, what its absence leads to is no news.
   const news = [...shape.findings, ...ruled].filter(({ path }) => !known.has(JSON.stringify(path)))
-  const all = [...findings, ...news]
-  if (all.length > 0 || shape.parsed === undefined) return { config: undefined, findings: all }
-  return { config: frozenCopy(toConfig(shape.parsed, file, dir)), findings: all }
+  return { shape, findings: [...findings, ...news] }
 }
 
 function byPosition(a: Problem, b: Problem): number {

@@ -62,7 +62,9 @@ const options = z.record(z.string(), z.unknown()).default({}).describe('Anything
 const handler = z
   .string()
   .min(1)
-  .describe('A module whose default export is a handler class: a .ts, .js or .mjs file, relative to the config file, or the name of a package.')
+  .describe(
+    'A module whose default export is a handler class, or on an http port also an app: a .ts, .js or .mjs file, relative to the config file, or the name of a package.',
+  )
 
 const origins = z
   .array(
@@ -170,7 +172,11 @@ const admin = z.strictObject({
 const watch = z
   .strictObject({
     enabled: z.boolean().default(false).describe('Reload when a file is saved. `polyport start --watch` does, too.'),
-    paths: z.array(z.string().min(1)).min(1).default(['.']).describe('Files and folders, relative to the config file.'),
+    paths: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(['.'])
+      .describe('Files and folders, relative to the config file. The folders of the modules that the config names are watched, too.'),
     ignore: z
       .array(z.string().min(1))
       .default([])

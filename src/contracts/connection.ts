@@ -1,3 +1,4 @@
+import type { CloseFrame } from './close-frame.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { TlsInfo } from './tls-info.ts'
 
@@ -44,8 +45,12 @@ export interface Connection {
    * @throws TypeError on a WebSocket
    */
   write(bytes: Message): boolean
-  /** Closes after everything that was sent, and `last` behind it, has left. */
-  close(last?: Message): void
+  /**
+   * Closes after everything that was sent, and `last` behind it, has left.
+   * @param frame on a WebSocket, the code and reason that the client is told; TCP has no words for them
+   * @throws RangeError for a code or reason that may not be sent
+   */
+  close(last?: Message, frame?: CloseFrame): void
   /** Closes at once; what has not left is lost. */
   destroy(): void
   join(group: string): void

@@ -35,7 +35,7 @@ export abstract class CustomProcess {
    * request. A throw is logged and counted, and rejects the request.
    */
   onMessage?(message: unknown, from: Sender): unknown
-  /** Called when a reload is to replace this process: `run` has `maxWaitSeconds` to return. Then the process is ended. */
+  /** Called when a reload is to replace this process: `run` has `maxWaitSeconds` to return. Then the process is ended. Without it, `onStop` is called. */
   onReload?(): void | Promise<void>
   /** Called when the daemon stops: as `onReload`. */
   onStop?(): void | Promise<void>

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
+import type { CloseFrame } from './close-frame.ts'
 import type { ConnectionInfo, Message } from './connection.ts'
 import type { Processes } from './custom-process.ts'
 import type { Events } from './event.ts'
@@ -57,7 +58,7 @@ export interface Daemon {
    */
   send(fd: number, message: Message): boolean
   /** Closes any connection, behind what was sent and `last`. Returns false for an fd that is not there. */
-  close(fd: number, last?: Message): boolean
+  close(fd: number, last?: Message, frame?: CloseFrame): boolean
   exists(fd: number): boolean
   info(fd: number): ConnectionInfo | undefined
   /**

@@ -6,7 +6,7 @@ import type { SocketConnection } from '../net/connection.ts'
 import type { Listener } from '../net/listener.ts'
 import type { MovedState } from '../net/movable.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
-import type { Ticket } from '../shared/connection-counts.ts'
+import type { Standing } from '../net/port.ts'
 
 export interface ArrivalsParts {
   readonly bus: Bus
@@ -66,12 +66,12 @@ export class Arrivals {
 
   #takeOver({ handle, port }: Held, payload: Uint8Array, from: number, id: number): void {
     const { bus, log, listener, replay } = this.#parts
-    const { state, ticket, had } = deserialize(payload) as { state: MovedState; ticket: Ticket | undefined; had: ReadonlyMap<number, number> }
+    const { state, standing, had } = deserialize(payload) as { state: MovedState; standing: Standing; had: ReadonlyMap<number, number> }
     const replayAll = (connection: SocketConnection): void => {
       for (const { message, origin } of bus.recent) if (origin.sequence > (had.get(origin.owner) ?? 0)) replay(connection, message)
     }
     try {
-      listener(port)?.takeOver?.(handle, state, { from: { owner: from, ticket }, had, replay: replayAll })
+      listener(port)?.takeOver?.(handle, state, { from: { owner: from, standing }, had, replay: replayAll })
     } catch (error) {
       log.error({ err: error, port }, 'Cannot go on with a connection that was handed over')
       handle.close()

@@ -146,7 +146,7 @@ export class Departure {
   #pack(movable: Movable): Buffer | undefined {
     try {
       const state = movable.state()
-      return state === undefined ? undefined : serialize({ state, ticket: movable.ticket, had: this.#parts.bus.seen() })
+      return state === undefined ? undefined : serialize({ state, standing: movable.standing, had: this.#parts.bus.seen() })
     } catch (error) {
       this.#unmovable.add(movable.fd)
       this.#parts.log.warn({ err: error, fd: movable.fd }, 'Connection cannot be handed over: put only plain data into connection.data')

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
 import type { TlsInfo } from '../contracts/tls-info.ts'
@@ -27,8 +28,6 @@ export class SocketConnection implements Connection {
   /** While a hand-over is going on: what it has had of each worker's messages when it came from another. */
   had: ReadonlyMap<number, number> | null = null
   readonly tls: TlsInfo | undefined
-  /** It ends as its worker is replaced: the client may come back at once. */
-  isRestart = false
   isOpen = true
   /** When all of its messages so far would have come at the port's rate, in `performance.now()` milliseconds. */
   rateDue = 0
@@ -146,9 +145,10 @@ export class SocketConnection implements Connection {
     return true
   }
 
-  close(last?: Message): void {
-    if (this.#isMoved) this.#context.port.daemon.close(this.fd, last)
+  close(last?: Message, frame?: CloseFrame): void {
+    if (this.#isMoved) this.#context.port.daemon.close(this.fd, last, frame)
     if (!this.isOpen) return
+    if (frame !== undefined) this.wire.closeWith?.(this, frame)
     if (last !== undefined) this.send(last)
     this.end('server')
   }
@@ -169,8 +169,8 @@ export class SocketConnection implements Connection {
     if (this.isOpen) this.#context.connections.bind(this, uid)
   }
 
-  get isPaused(): boolean {
-    return this.#inbox.isPaused
+  get pausedBy(): number {
+    return this.#inbox.pausedBy
   }
 
   pause(): void {

@@ -107,7 +107,7 @@ export class HttpGuard {
   admits(request: IncomingMessage, response: MeasuredResponse): boolean {
     const fault = this.#head.faultOf(request)
     if (fault === undefined) {
-      if (request.headers['transfer-encoding'] !== undefined) boundBody(request, this.#port.limits.bodyBytes, this.#onTooLong)
+      if (this.#head.hasOpenBody) boundBody(request, this.#port.limits.bodyBytes, this.#onTooLong)
       return true
     }
     this.refuseRequest(request, response, fault)

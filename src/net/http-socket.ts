@@ -10,5 +10,5 @@ export interface HttpSocket extends Socket {
   /** A request that was answered before its body had come. */
   polyportUnread?: IncomingMessage | undefined
   /** Nothing more is taken from this client, and why. */
-  polyportRefused?: CloseReason
+  polyportRefused?: CloseReason | undefined
 }

@@ -37,6 +37,11 @@ export class Inbox {
     return (this.#pausedBy & whom) !== 0
   }
 
+  /** `PausedBy` of all that keeps it from being read; 0 when nothing does. */
+  get pausedBy(): number {
+    return this.#pausedBy
+  }
+
   get isPaused(): boolean {
     return this.#pausedBy !== 0
   }

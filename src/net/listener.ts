@@ -1,15 +1,14 @@
 import type { Socket } from 'node:net'
-import type { Ticket } from '../shared/connection-counts.ts'
 import type { PeerAddress } from './address.ts'
 import type { SocketConnection } from './connection.ts'
 import type { Movable, MovedState } from './movable.ts'
 import type { StreamHandle } from './node-internals.ts'
-import type { Port } from './port.ts'
+import type { Port, Standing } from './port.ts'
 
 /** What a connection that comes from another worker is to be told. */
 export interface Arrival {
-  /** The worker that it comes from, and what it counted for there. */
-  readonly from: { readonly owner: number; readonly ticket: Ticket | undefined }
+  /** The worker that it comes from, and what it was to its port there. */
+  readonly from: { readonly owner: number; readonly standing: Standing }
   /** How much it has had of each worker's messages. */
   readonly had: ReadonlyMap<number, number>
   /** Gives it what it has not had. */

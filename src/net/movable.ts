@@ -1,7 +1,7 @@
-import type { Ticket } from '../shared/connection-counts.ts'
 import type { PeerAddress } from './address.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { StreamHandle } from './node-internals.ts'
+import type { Standing } from './port.ts'
 import type { ReaderState } from './ws-internals.ts'
 
 /** All that a connection is, apart from its socket. Plain data: it is structured-cloned from one worker to the next. */
@@ -15,8 +15,7 @@ export interface Movable {
   /** Its number; 0 for a connection between two HTTP requests. */
   readonly fd: number
   readonly handle: StreamHandle
-  /** What it counts for in the limits of its port. */
-  readonly ticket: Ticket | undefined
+  readonly standing: Standing
   /** Nothing more is read, no further message is handled; what is sent still leaves. */
   halt(): void
   /** Everything as before. */

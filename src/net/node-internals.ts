@@ -145,6 +145,11 @@ export function unsentBytes(socket: net.Socket): number {
   return handle === undefined ? 0 : socket.bytesWritten - handle.bytesWritten + handle.writeQueueSize
 }
 
+/** How many of the bytes that were written to a socket the kernel has taken. */
+export function takenBytes(socket: net.Socket): number {
+  return socket.bytesWritten - unsentBytes(socket)
+}
+
 interface HttpParser {
   readonly socket: net.Socket | null
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { ConnectionLimits, OverLimit, Ticket } from '../shared/connection-counts.ts'
+import { plainAddress } from './address.ts'
 import type { AddressList } from './address-list.ts'
 import { networkOf } from './network.ts'
 
@@ -47,10 +48,12 @@ export class Occupancy {
 
   /** A trusted proxy has said whose connection this is: it counts as one of that address, if there is room. */
   admitForwarded(socket: Socket, address: string): OverLimit | undefined {
-    const { port, limits, counts } = this.#parts
+    const { port, limits, counts, trustedProxies } = this.#parts
     const { maxConnectionsPerIp, connectionsPerSecondPerIp } = limits
+    if (maxConnectionsPerIp === undefined && connectionsPerSecondPerIp === undefined) return undefined
+    // Anybody else counts for the address that it came from.
+    if (trustedProxies?.has(plainAddress(socket.remoteAddress ?? '')) !== true) return undefined
     const ticket = this.#tickets.get(socket) ?? UNCOUNTED
-    if (ticket.network !== undefined || (maxConnectionsPerIp === undefined && connectionsPerSecondPerIp === undefined)) return undefined
     const network = this.#networkOf(address)
     const over = counts.enter(port, network, { maxConnectionsPerIp, connectionsPerSecondPerIp })
     if (over === undefined && maxConnectionsPerIp !== undefined) this.#keep(socket, { ...ticket, network })

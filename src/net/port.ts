@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { HeartbeatConfig } from '../config/admission-schema.ts'
 import type { LimitsConfig } from '../config/limits-schema.ts'
 import type { Protocol } from '../config/schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
@@ -9,8 +10,17 @@ import { PortCounters, type PortReport } from '../metrics/port-counters.ts'
 import type { Ticket } from '../shared/connection-counts.ts'
 import type { PeerAddress } from './address.ts'
 import { AddressList } from './address-list.ts'
+import { Heartbeat } from './heartbeat.ts'
 import type { Lag } from './lag.ts'
 import { Occupancy, type SharedCounts } from './occupancy.ts'
+
+/** What a connection is to its port, apart from what it is to its handler. It goes along when it moves to another worker. */
+export interface Standing {
+  /** What it counts for in the limits. */
+  readonly ticket: Ticket | undefined
+  /** How long it has sent nothing, where the port has a heartbeat. */
+  readonly silentMs: number
+}
 
 /** What a port is made of. */
 export interface PortParts {
@@ -25,6 +35,7 @@ export interface PortParts {
   readonly trustedProxies?: readonly string[] | undefined
   /** Connections over all workers. */
   readonly counts: SharedCounts
+  readonly heartbeat?: HeartbeatConfig | undefined
   /** Of this worker; missing where no port has a limit for it. */
   readonly lag: Lag | undefined
   /** The http port whose WebSocket path this is: both count together, and share their sockets. */
@@ -42,6 +53,7 @@ export class Port implements PortInfo {
   readonly counters: PortCounters
   readonly trustedProxies: AddressList | undefined
   readonly occupancy: Occupancy
+  readonly heartbeat: Heartbeat | undefined
   readonly #lag: Lag | undefined
   readonly #maxLagMs: number
   /** Every socket that came in by this port and is not closed, upgraded ones too. */
@@ -64,6 +76,7 @@ export class Port implements PortInfo {
     this.trustedProxies = parts.partner?.trustedProxies ?? (parts.trustedProxies && new AddressList(parts.trustedProxies))
     this.occupancy =
       parts.partner?.occupancy ?? new Occupancy({ port: parts.name, limits: parts.limits, counts: parts.counts, trustedProxies: this.trustedProxies })
+    this.heartbeat = parts.partner?.heartbeat ?? (parts.heartbeat && new Heartbeat({ sockets: this.sockets, config: parts.heartbeat }))
     this.#maxLagMs = parts.partner?.limits.maxLagMs ?? parts.limits.maxLagMs ?? Number.POSITIVE_INFINITY
     this.#lag = this.#maxLagMs === Number.POSITIVE_INFINITY ? undefined : parts.lag
     this.daemon = parts.daemon
@@ -100,9 +113,11 @@ export class Port implements PortInfo {
   async start(): Promise<void> {
     await this.handler.onStart?.()
     this.#isStarted = true
+    this.heartbeat?.start()
   }
 
   async stop(): Promise<void> {
+    this.heartbeat?.stop()
     if (!this.#isStarted) return
     this.#isStarted = false
     try {
@@ -116,6 +131,7 @@ export class Port implements PortInfo {
   enter(socket: Socket, peer: PeerAddress): void {
     this.sockets.add(socket)
     this.occupancy.hold(socket, peer.address)
+    this.heartbeat?.enter(socket)
     this.counters.accepted++
   }
 
@@ -124,6 +140,7 @@ export class Port implements PortInfo {
     this.sockets.delete(old)
     this.sockets.add(socket)
     this.occupancy.replace(old, socket)
+    this.heartbeat?.enter(socket)
   }
 
   /** @param details for the log */
@@ -143,6 +160,10 @@ export class Port implements PortInfo {
     if (this.#partner !== undefined) this.#partner.#checkIdle()
   }
 
+  standingOf(socket: Socket): Standing {
+    return { ticket: this.occupancy.ticketOf(socket), silentMs: this.heartbeat?.silentMs(socket) ?? 0 }
+  }
+
   /** The socket goes on in another worker: what it has carried here joins the totals. @param unsent bytes that are written there */
   letGo(socket: Socket, unsent: number): void {
     if (!this.sockets.delete(socket)) return
@@ -154,9 +175,10 @@ export class Port implements PortInfo {
   }
 
   /** A socket comes from another worker, which has admitted it. */
-  takeOver(socket: Socket, from: { readonly owner: number; readonly ticket: Ticket | undefined }, address: string): void {
+  takeOver(socket: Socket, { owner, standing }: { readonly owner: number; readonly standing: Standing }, address: string): void {
     this.sockets.add(socket)
-    this.occupancy.takeOver(socket, from, address)
+    this.occupancy.takeOver(socket, { owner, ticket: standing.ticket }, address)
+    this.heartbeat?.takeOver(socket, standing.silentMs)
   }
 
   /** Something of the handler's is under way: the port is not idle before its `finish`. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { CloseReason } from '../contracts/close-reason.ts'
 import type { StreamHandler, StreamInfo } from '../contracts/handlers.ts'
 import type { PeerAddress } from './address.ts'
 import { type StreamHandle, setPeer, socketFromHandle } from './node-internals.ts'
@@ -12,9 +13,18 @@ import type { SecureListener } from './tls-listener.ts'
 /** A stream port: the handler gets the raw duplex. */
 export class RawStreamListener implements SecureListener {
   readonly port: Port
+  /** Of the clients that the handler has: why each ends, if nothing else happens. */
+  readonly #reasons = new WeakMap<Socket, CloseReason>()
 
   constructor(port: Port) {
     this.port = port
+    port.heartbeat?.watch({
+      pausedBy: (socket) => (this.#reasons.has(socket) ? 0 : undefined),
+      end: (socket) => {
+        this.#reasons.set(socket, 'heartbeat')
+        socket.destroy()
+      },
+    })
   }
 
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
@@ -31,11 +41,9 @@ export class RawStreamListener implements SecureListener {
 
   #open(socket: Socket, peer: PeerAddress): void {
     const info = { remoteAddress: peer.address, remotePort: peer.port, port: this.port.name, tls: tlsInfoOf(socket) }
-    let failure: Error | undefined
-    socket.on('error', (error) => {
-      failure = error
-    })
-    socket.on('close', () => this.port.released(socket, failure === undefined ? 'client' : reasonOf(failure)))
+    this.#reasons.set(socket, 'client')
+    socket.on('error', (error) => this.#reasons.set(socket, reasonOf(error)))
+    socket.on('close', () => this.port.released(socket, this.#reasons.get(socket) ?? 'client'))
     void this.#give(socket, info)
   }
 

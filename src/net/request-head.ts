@@ -16,6 +16,9 @@ const TOO_MANY_FIELDS: Fault = { status: 431, reason: 'frame_too_long' }
 const HOST = /^(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
 const ABSOLUTE = /^https?:\/\/([^/?#]+)/i
 const SLASH = 47
+const HOST_LENGTH = 'host'.length
+const CONTENT_LENGTH_LENGTH = 'content-length'.length
+const TRANSFER_ENCODING_LENGTH = 'transfer-encoding'.length
 
 /** Looks at the heads of requests for what `node:http` lets pass. One for each listener. Hot path: nothing is made for a good one. */
 export class HeadCheck {
@@ -27,33 +30,44 @@ export class HeadCheck {
     this.#limits = limits
   }
 
+  /** Whether the last one that was looked at has a body whose length is not known before. */
+  hasOpenBody = false
+
   /** Undefined when it is as it should be. A target in absolute form becomes one in origin form. */
   faultOf(request: IncomingMessage): Fault | undefined {
+    this.hasOpenBody = false
     // `GET /` alone is taken for HTTP/0.9. HTTP/2 has checks of its own.
     if (request.httpVersionMajor !== 1) return request.httpVersionMajor === 2 ? undefined : BAD_REQUEST
     const { rawHeaders } = request
     if (rawHeaders.length > 2 * this.#limits.headerFields) return TOO_MANY_FIELDS
     const url = request.url ?? ''
     if (url.charCodeAt(0) !== SLASH && !toOriginForm(request, url)) return BAD_REQUEST
-    if (!this.#isHostGood(request, rawHeaders)) return BAD_REQUEST
-    const { 'content-length': length, 'transfer-encoding': coding } = request.headers
-    // RFC 9112 section 6.1: HTTP/1.0 has no such thing, and others are not known here, so what comes cannot be told apart.
-    if (coding !== undefined && (request.httpVersionMinor === 0 || coding.toLowerCase() !== 'chunked')) return BAD_REQUEST
-    return length !== undefined && Number(length) > this.#limits.bodyBytes ? TOO_LONG_BODY : undefined
+    let numHosts = 0
+    let isTooLong = false
+    // Not `request.headers`: of several hosts it has the first.
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] ?? ''
+      const value = rawHeaders[i + 1] ?? ''
+      if (name.length === HOST_LENGTH && name.toLowerCase() === 'host') {
+        numHosts++
+        if (!this.#isHostGood(value)) return BAD_REQUEST
+      } else if (name.length === CONTENT_LENGTH_LENGTH && name.toLowerCase() === 'content-length') isTooLong = Number(value) > this.#limits.bodyBytes
+      else if (name.length === TRANSFER_ENCODING_LENGTH && name.toLowerCase() === 'transfer-encoding') {
+        // RFC 9112 section 6.1: HTTP/1.0 has no such thing, and others are not known here, so what comes cannot be told apart.
+        if (request.httpVersionMinor === 0 || value.toLowerCase() !== 'chunked') return BAD_REQUEST
+        this.hasOpenBody = true
+      }
+    }
+    // RFC 9112 section 3.2: in HTTP/1.1 exactly one.
+    if (numHosts > 1 || (numHosts === 0 && request.httpVersionMinor !== 0)) return BAD_REQUEST
+    return isTooLong ? TOO_LONG_BODY : undefined
   }
 
-  /** RFC 9112 section 3.2: in HTTP/1.1 exactly one, and a valid one. */
-  #isHostGood(request: IncomingMessage, rawHeaders: readonly string[]): boolean {
-    const { host } = request.headers
-    if (host === undefined) return request.httpVersionMinor === 0
-    if (host !== this.#goodHost) {
-      if (!HOST.test(host)) return false
-      this.#goodHost = host
-    }
-    // Of several, `headers` has the first.
-    let count = 0
-    for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === 'host') count++
-    return count === 1
+  #isHostGood(host: string): boolean {
+    if (host === this.#goodHost) return true
+    if (!HOST.test(host)) return false
+    this.#goodHost = host
+    return true
   }
 }
 

@@ -37,6 +37,10 @@ export class StreamListener implements SecureListener {
     this.#framing = parts.framing
     const wire = new TcpWire(parts.framing)
     const callbacks = callbacksOf(parts.port, wire)
+    parts.port.heartbeat?.watch({
+      pausedBy: (socket) => (socket as Partial<StreamSocket>).polyport?.connection.pausedBy,
+      end: (socket) => endSilent((socket as StreamSocket).polyport.connection),
+    })
     this.#context = { port: parts.port, wire, outbox: parts.outbox, connections: parts.connections, callbacks }
   }
 
@@ -62,7 +66,7 @@ export class StreamListener implements SecureListener {
     if (promise !== undefined) connection.waitFor(promise)
     if (head !== undefined) this.#push(socket, head, head.length)
     // Starts to read: nothing has been, so onConnect comes before the first message.
-    if (connection.isOpen && !connection.isPaused) socket.read(0)
+    if (connection.isOpen && connection.pausedBy === 0) socket.read(0)
   }
 
   #connect(socket: StreamSocket, peer: PeerAddress | ConnectionState): SocketConnection {
@@ -83,7 +87,7 @@ export class StreamListener implements SecureListener {
       yield {
         fd: connection.fd,
         handle,
-        ticket: this.port.occupancy.ticketOf(socket),
+        standing: this.port.standingOf(socket),
         halt: () => connection.halt(),
         goOn: () => connection.goOn(),
         state: () => (connection.isOpen ? { kind: 'tcp', connection: connection.state(), pending: reader.pending } : undefined),
@@ -103,7 +107,7 @@ export class StreamListener implements SecureListener {
     })
     this.#push(socket, Buffer.from(state.pending), state.pending.length)
     if (state.connection.hasEnded) connection.onPeerEnd()
-    if (connection.isOpen && !connection.isPaused) socket.read(0)
+    if (connection.isOpen && connection.pausedBy === 0) socket.read(0)
   }
 
   /** One read of a connection behind TLS. */
@@ -144,6 +148,12 @@ export class StreamListener implements SecureListener {
   destroy(): void {
     for (const socket of this.port.sockets) socket.destroy()
   }
+}
+
+/** A client that takes nothing any more cannot be waited for. */
+function endSilent(connection: SocketConnection): void {
+  if (connection.bufferedBytes === 0) connection.end('heartbeat')
+  else connection.abort('heartbeat')
 }
 
 const ONREAD: OnReadOpts = {

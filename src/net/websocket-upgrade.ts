@@ -24,7 +24,7 @@ import { OVERLOADED, STATUS } from './refusal.ts'
 import type { Fault } from './request-head.ts'
 import type { UpgradeAuthorization } from './upgrade-authorization.ts'
 import { listenTo, type PolyportSocket, type PolyportWebSocket } from './websocket-events.ts'
-import { webSocketWire } from './websocket-wire.ts'
+import { PING, webSocketWire } from './websocket-wire.ts'
 import { canDeflate, deflateParams, negotiation, readerState, restoreWebSocket } from './ws-internals.ts'
 
 // How long a client may take to answer our close frame.
@@ -75,6 +75,11 @@ export class WebSocketUpgrade {
     this.#deflate = parts.deflate
     this.#origins = parts.origins && new Origins(parts.origins)
     const callbacks = callbacksOf(parts.port, webSocketWire)
+    parts.port.heartbeat?.watch({
+      pausedBy: (socket) => (socket as Partial<PolyportSocket>).polyport?.connection.pausedBy,
+      ping: (socket) => (socket as PolyportSocket).polyport.connection.sendControl(PING),
+      end: (socket) => (socket as PolyportSocket).polyport.connection.abort('heartbeat'),
+    })
     this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
     const { maxPayload, maxFragments } = parts.port.limits
     this.#server = new WebSocketServer({
@@ -234,7 +239,7 @@ export class WebSocketUpgrade {
       yield {
         fd: connection.fd,
         handle,
-        ticket: this.port.occupancy.ticketOf(socket),
+        standing: this.port.standingOf(socket),
         halt: () => connection.halt(),
         goOn: () => connection.goOn(),
         state: () => stateOf(connection, webSocket, socket),
@@ -251,12 +256,12 @@ export class WebSocketUpgrade {
     const connection = this.#connect(webSocket, socket, state.connection)
     this.#context.connections.takeOver(connection, arrival.had)
     connection.takeOver(state.connection, () => arrival.replay(connection))
-    if (!connection.isPaused) webSocket.resume()
+    if (connection.pausedBy === 0) webSocket.resume()
   }
 
   endOne(socket: Socket, { isRestart }: { isRestart: boolean }): void {
     const { connection } = (socket as PolyportSocket).polyport
-    connection.isRestart = isRestart
+    if (isRestart) webSocketWire.closeForRestart(connection)
     connection.end('shutdown')
   }
 

@@ -1,5 +1,7 @@
 import type { WebSocket } from 'ws'
+import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
+import { checkCloseFrame } from './close-frame.ts'
 import type { SocketConnection } from './connection.ts'
 import type { Wire } from './wire.ts'
 
@@ -7,6 +9,7 @@ import type { Wire } from './wire.ts'
 const FIN = 0x80
 const TEXT = 0x01
 const BINARY = 0x02
+const PING_CODE = 0x09
 const PONG = 0x0a
 
 /** The first byte of a message in one frame. */
@@ -36,6 +39,8 @@ class WebSocketWire implements Wire {
   readonly onOpen = 'onOpen'
   readonly onMessage = 'onMessage'
   readonly endsOnFailure = true
+  /** Only of those that are closed with one. */
+  readonly #frames = new WeakMap<SocketConnection, CloseFrame>()
 
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number {
     const isText = typeof message === 'string'
@@ -55,13 +60,26 @@ class WebSocketWire implements Wire {
     return body - offset + byteLength
   }
 
+  closeWith(connection: SocketConnection, frame: CloseFrame): void {
+    this.#frames.set(connection, checkCloseFrame(frame))
+  }
+
+  /** The client may come back at once: its worker is being replaced. */
+  closeForRestart(connection: SocketConnection): void {
+    this.#frames.set(connection, { code: SERVICE_RESTART })
+  }
+
   end(connection: SocketConnection): void {
     const socket = connection.link as WebSocket
     // The answer to our close frame must be read.
     socket.resume()
-    socket.close(connection.isRestart ? SERVICE_RESTART : CLOSE_CODES[connection.reason ?? 'server'])
+    const frame = this.#frames.get(connection)
+    socket.close(frame?.code ?? CLOSE_CODES[connection.reason ?? 'server'], frame?.reason)
   }
 }
+
+/** Asks whether the client is there. */
+export const PING: Buffer = Buffer.from([FIN | PING_CODE, 0])
 
 /** The answer to a ping. A control frame has at most 125 bytes (RFC 6455 section 5.5). */
 export function pongFrame(data: Uint8Array): Buffer {
@@ -72,4 +90,4 @@ export function pongFrame(data: Uint8Array): Buffer {
   return frame
 }
 
-export const webSocketWire: Wire = new WebSocketWire()
+export const webSocketWire: WebSocketWire = new WebSocketWire()

@@ -1,3 +1,4 @@
+import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { SocketConnection } from './connection.ts'
 
 /** How a kind of connection puts messages on the socket and ends. One object for all connections of a port. */
@@ -15,6 +16,8 @@ export interface Wire {
    * @returns the bytes written
    */
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number
+  /** Has `end` tell the client why, where the protocol can. @throws RangeError */
+  closeWith?(connection: SocketConnection, frame: CloseFrame): void
   /** Ends the connection in the protocol's way; everything sent has been written to the socket before. */
   end(connection: SocketConnection): void
   /** Whether a handler that throws ends its connection. */

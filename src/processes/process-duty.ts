@@ -132,7 +132,9 @@ export class ProcessDuty implements Duty {
 
   async #tell(hook: 'onReload' | 'onStop'): Promise<void> {
     try {
-      await this.#process?.[hook]?.()
+      // What ends in good order when the daemon stops does so when it is replaced.
+      const name = hook === 'onReload' && this.#process?.onReload === undefined ? 'onStop' : hook
+      await this.#process?.[name]?.()
     } catch (error) {
       this.#failed(error, hook)
     }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
+import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { ConnectionInfo, Message } from '../contracts/connection.ts'
 import type { Processes } from '../contracts/custom-process.ts'
 import type { Daemon, DaemonStats, PortInfo } from '../contracts/daemon.ts'
@@ -11,6 +12,7 @@ import type { Tasks } from '../contracts/task.ts'
 import type { Workers } from '../contracts/workers.ts'
 import { UnknownPortError } from '../errors.ts'
 import type { BusMessage, BusOrigin, Place } from '../ipc/messages.ts'
+import { checkCloseFrame } from '../net/close-frame.ts'
 import type { SocketConnection } from '../net/connection.ts'
 import type { Connections } from '../net/connections.ts'
 import type { Registry as ConnectionRegistry } from '../shared/registry.ts'
@@ -91,10 +93,11 @@ export class WorkerDaemon implements Daemon {
     return connection === undefined ? this.#pass({ ...NOTHING, kind: 'send', fd, payload: message }) : connection.send(message)
   }
 
-  close(fd: number, last?: Message): boolean {
+  close(fd: number, last?: Message, frame?: CloseFrame): boolean {
     const connection = this.#parts.connections.get(fd)
-    if (connection === undefined) return this.#pass({ ...NOTHING, kind: 'close', fd, payload: last })
-    connection.close(last)
+    const name = frame === undefined ? '' : JSON.stringify(checkCloseFrame(frame))
+    if (connection === undefined) return this.#pass({ ...NOTHING, kind: 'close', fd, name, payload: last })
+    connection.close(last, frame)
     return true
   }
 
@@ -222,7 +225,8 @@ export class WorkerDaemon implements Daemon {
   #apply(connection: SocketConnection, { kind, name, payload }: BusMessage): void {
     const { connections } = this.#parts
     if (kind === 'send') connection.send(payload ?? '')
-    else if (kind === 'close') connection.close(payload)
+    // Checked where it was sent.
+    else if (kind === 'close') connection.close(payload, name === '' ? undefined : (JSON.parse(name) as CloseFrame))
     else if (kind === 'join') connections.joined(connection, name)
     else if (kind === 'leave') connections.left(connection, name)
     else if (kind === 'bind') connection.uid = name

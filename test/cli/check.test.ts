@@ -58,6 +58,30 @@ describe('polyport check', () => {
     assert.match(stderr, /config\.json:3:\d+: ports\[0\]\.protocol: /)
   })
 
+  test('mistakes of the config and of handlers are told at once, by start as by check', async (t) => {
+    const dir = folder(t)
+    const files: Record<string, string> = {
+      'good.mjs': ECHO,
+      'syntax.mjs': 'export default class {',
+      'none.mjs': 'export const a = 1\n',
+      'wrong.mjs': ECHO.replaceAll('TcpHandler', 'UdpHandler').replace('onReceive', 'onPacket'),
+      'throws.mjs': ECHO.replace('onReceive', "constructor() { super(); throw new Error('no licence') }\n  onReceive"),
+    }
+    const ports = [...Object.keys(files), 'gone.mjs'].map((file) => ({ name: file, protocol: 'tcp', port: 0, handler: `./${file}` }))
+    files['config.json'] = JSON.stringify({ wrokers: 2, ports: [{ name: 'off', enabled: false, protocol: 'tcp', port: 0, handler: './good.mjs' }, ...ports] })
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+
+    for (const verb of ['check', 'start']) {
+      const { code, stdout, stderr } = await run(t, [verb], { cwd: dir })
+
+      assert.equal(code, 2)
+      assert.equal(stdout, '')
+      const wanted = [/wrokers: unknown key/, /ports\[6\]\.handler: there is no file/, /syntax\.mjs.*ports\[2\]\.handler/, /none\.mjs.*ports\[3\].*no default/]
+      for (const pattern of [...wanted, /wrong\.mjs.*ports\[4\].*UdpHandler/, /throws\.mjs.*ports\[5\].*no licence/]) assert.match(stderr, pattern)
+      assert.equal(stderr.trim().split('\n').length, 6, stderr)
+    }
+  })
+
   test('a handler that cannot be loaded is named, with exit code 2', async (t) => {
     const dir = project(t, GOOD, "import 'polyport'\nthrow new Error('no licence')\n")
 

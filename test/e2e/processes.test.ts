@@ -130,6 +130,24 @@ describe('custom processes', () => {
     assert.equal((await ask('ask', 'again')).x, 'again')
   })
 
+  test('without onReload end by onStop in a reload, too', async (t) => {
+    const source = `
+      import { CustomProcess } from 'polyport'
+      export default class Work extends CustomProcess {
+        run() { return new Promise((resolve) => { this.onStop = resolve }) }
+        onMessage() { return { pid: process.pid } }
+      }`
+    const daemon = await DaemonProcess.start(t, { ports: [PORT], processes: { work: { module: './p.mjs' } } }, { files: processes(source) })
+    const ask = await asker(daemon)
+    const before = await ask('ask')
+
+    await daemon.request('POST', '/api/reload')
+    const after = await ask('ask')
+
+    assert.notEqual(after.pid, before.pid)
+    assert.equal(await daemon.stop(), 0)
+  })
+
   test('start again after a crash and after a clean return, both after `restartSeconds`', async (t) => {
     const source = `
       import { existsSync, writeFileSync } from 'node:fs'

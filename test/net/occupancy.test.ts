@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { AddressList } from '../../src/net/address-list.ts'
+import { setPeer } from '../../src/net/node-internals.ts'
 import { Occupancy, type SharedCounts } from '../../src/net/occupancy.ts'
 
 /** Counts that note what they are asked. */
@@ -54,11 +55,14 @@ describe('Occupancy', () => {
     const limits = { maxConnectionsPerIp: 1 }
     const occupancy = new Occupancy({ port: 'p', limits, counts, trustedProxies: new AddressList(['127.0.0.1', 'unix']) })
     const socket = new Socket()
+    setPeer(socket, { address: '127.0.0.1', port: 4711 })
+    const other = new Socket()
+    setPeer(other, { address: '192.0.2.9', port: 4711 })
 
     for (const address of ['127.0.0.1', '']) occupancy.admit(address)
     occupancy.hold(socket, '127.0.0.1')
     occupancy.admitForwarded(socket, '192.0.2.1')
-    occupancy.admitForwarded(socket, '192.0.2.2')
+    occupancy.admitForwarded(other, '192.0.2.9')
     occupancy.released(socket)
 
     assert.deepEqual(calls, [
