@@ -172,7 +172,11 @@ const admin = z.strictObject({
 const watch = z
   .strictObject({
     enabled: z.boolean().default(false).describe('Reload when a file is saved. `polyport start --watch` does, too.'),
-    paths: z.array(z.string().min(1)).min(1).default(['.']).describe('Files and folders, relative to the config file.'),
+    paths: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(['.'])
+      .describe('Files and folders, relative to the config file. The folders of the modules that the config names are watched, too.'),
     ignore: z
       .array(z.string().min(1))
       .default([])

@@ -47,7 +47,9 @@ export interface LeaveOrder {
   readonly heirs: readonly { readonly owner: number; readonly slot: number }[]
   /** The ports whose connections can move: those that the heirs have, too. */
   readonly ports: readonly string[]
-  /** How long what cannot move is served, and over how much of that time's end it is closed. */
+  /** How long moving may take at most. */
+  readonly movesSeconds: number
+  /** How long what cannot move is served from then on, and over how much of that time's end it is closed. */
   readonly maxWaitSeconds: number
   readonly spreadSeconds: number
 }

@@ -2,6 +2,7 @@ import { basename, sep } from 'node:path'
 import type { FSWatcher } from 'chokidar'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
+import { watchedPaths } from './watched-paths.ts'
 
 /** Reload on save. */
 export class Watch {
@@ -19,7 +20,8 @@ export class Watch {
   /** Watches what the config says: called again after each reload. */
   async follow(config: Config): Promise<void> {
     const { watch } = config
-    const wanted = JSON.stringify([watch, config.ports.map((port) => port.static)])
+    const paths = watchedPaths(config)
+    const wanted = JSON.stringify([watch, paths, config.ports.map((port) => port.static)])
     if (wanted === this.#watched) return
     this.#watched = wanted
     await this.stop()
@@ -27,17 +29,17 @@ export class Watch {
     // Only who watches pays for it.
     const { watch: start } = await import('chokidar')
     const ignored = new Set([...watch.ignore, config.runtimeDir, config.dataDir, ...config.ports.flatMap((port) => port.static ?? [])])
-    this.#watcher = start([...watch.paths], {
+    this.#watcher = start(paths, {
       ignoreInitial: true,
       // The folder that was asked for may have any name.
-      ignored: (path) => !watch.paths.includes(path) && (isHidden(path) || ignored.has(path)),
+      ignored: (path) => !paths.includes(path) && (isHidden(path) || ignored.has(path)),
     })
     this.#watcher.on('all', (event, path) => {
       if (event !== 'addDir' && event !== 'unlinkDir') this.#saved(path, watch.debounceMs)
     })
     this.#watcher.on('error', (error) => this.#log.warn({ err: error }, 'Cannot watch all files: save again, or reload by hand'))
     await new Promise<void>((resolve) => this.#watcher?.on('ready', () => resolve()))
-    this.#log.info({ paths: watch.paths }, 'Watching: a saved file reloads')
+    this.#log.info({ paths }, 'Watching: a saved file reloads')
   }
 
   async stop(): Promise<void> {

@@ -27,6 +27,8 @@ const YOUNG_GENERATION = '--max-semi-space-size=8'
 const LAST_WORDS_MS = 1000
 // Long enough that the clients of one worker, all at once, are no burst. A stop spreads only when the config says so: there is nothing to come back to.
 const SPREAD_SECONDS = 10
+// Ten thousand connections move in 3 s, on a machine that has nothing else to do.
+const MOVES_SECONDS = 10
 // What the last process has for `onDaemonStop` behind the longest stop of the others, in seconds.
 const LAST_SECONDS = 5
 
@@ -201,9 +203,15 @@ export class WorkerChild {
         there.some((port) => port.name === name && port.protocol === protocol && (port.tls === undefined) === (tls === undefined)),
       )
       .map(({ name }) => name)
-    if (this.state !== 'draining') void this.#endsWithin((maxWaitSeconds + 2) * 1000)
+    const movesSeconds = Math.max(maxWaitSeconds, MOVES_SECONDS)
+    if (this.state !== 'draining') void this.#endsAfterMoves({ movesSeconds, maxWaitSeconds })
     this.state = 'draining'
-    this.send({ type: 'leave', order: { heirs: heirs.map(({ owner, slot }) => ({ owner, slot })), ports, maxWaitSeconds, spreadSeconds } })
+    this.send({ type: 'leave', order: { heirs: heirs.map(({ owner, slot }) => ({ owner, slot })), ports, movesSeconds, maxWaitSeconds, spreadSeconds } })
+  }
+
+  async #endsAfterMoves({ movesSeconds, maxWaitSeconds }: { movesSeconds: number; maxWaitSeconds: number }): Promise<void> {
+    await Promise.race([this.left, sleep(movesSeconds * 1000, undefined, { ref: false })])
+    await this.#endsWithin((maxWaitSeconds + 2) * 1000)
   }
 
   kill(): void {

@@ -184,14 +184,17 @@ export class Reactor {
   }
 
   /** Another worker accepts and receives from now on. Says when no connection is left here: `whenIdle`. */
-  leave({ maxWaitSeconds, spreadSeconds }: LeaveOrder): void {
-    if (this.#drain !== undefined) return
+  leave(): void {
     for (const entry of this.#entries.values()) {
       this.#release(entry)
       clearInterval(entry.rest)
       entry.listener?.leave?.()
     }
-    this.#drain = new Drain({ listeners: this.#listeners, maxWaitMs: maxWaitSeconds * 1000, spreadMs: spreadSeconds * 1000, isStop: false })
+  }
+
+  /** What has not moved is served for a while, and then closed. */
+  drain({ maxWaitSeconds, spreadSeconds }: LeaveOrder): void {
+    this.#drain ??= new Drain({ listeners: this.#listeners, maxWaitMs: maxWaitSeconds * 1000, spreadMs: spreadSeconds * 1000, isStop: false })
   }
 
   /** Resolves when no connection is open and no callback of a handler is under way. */

@@ -54,6 +54,9 @@ export class Worker {
   readonly #metrics: WorkerMetrics
   readonly #arrivals: Arrivals
   readonly #departure: Departure
+  /** All that could move has moved, or the time for that is over. */
+  readonly #moved = Promise.withResolvers<void>()
+  #isLeaving = false
   readonly #finishing: Finishing | undefined
   readonly #onJoined: (() => void) | undefined
   readonly #isFirst: boolean
@@ -110,7 +113,10 @@ export class Worker {
         if (fd > 0) registry.remove(fd)
         if (ticket !== undefined) counts.leave(port, ticket)
       },
-      onLeft: () => parts.onLeft?.(),
+      onLeft: () => {
+        this.#moved.resolve()
+        parts.onLeft?.()
+      },
     })
     this.#metrics = new WorkerMetrics({
       ports: () => this.#reactor.report(),
@@ -171,12 +177,19 @@ export class Worker {
 
   /** Accepts no more, and gives the connections to other workers; what cannot move is served for a while, and then closed. */
   leave(order: LeaveOrder): void {
-    this.#reactor.leave(order)
+    if (!this.#isLeaving) {
+      this.#isLeaving = true
+      this.#reactor.leave()
+      setTimeout(this.#moved.resolve, order.movesSeconds * 1000).unref()
+      // Not before: connections that wait for their turn are not those that cannot move.
+      void this.#moved.promise.then(() => this.#reactor.drain(order))
+    }
     this.#departure.start(order)
   }
 
-  /** Resolves when nothing is left here, every connection has ended or goes on elsewhere; at the latest after that time, whatever handlers still wait for. */
+  /** Resolves when nothing is left here, every connection has ended or goes on elsewhere; at the latest so long after the moves, whatever handlers still wait for. */
   async whenGone(limitMs: number): Promise<void> {
+    await Promise.race([this.#reactor.whenIdle(), this.#moved.promise])
     const end = performance.now() + limitMs
     await Promise.race([Promise.all([this.#reactor.whenIdle(), this.#finishing?.leave()]), sleep(limitMs, undefined, { ref: false })])
     while (this.#departure.isUnderWay && performance.now() < end) await sleep(ARRIVAL_LOOK_MS)

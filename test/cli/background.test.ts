@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { Client, childrenOf } from '../daemon-process.ts'
@@ -166,6 +166,24 @@ describe('polyport reload, restart, heap', () => {
 })
 
 describe('polyport start --watch', () => {
+  test('a handler in another folder than the config is watched, too', async (t) => {
+    const dir = project(t)
+    const config = { name: 'shop', runtimeDir: '../run', ports: [{ name: 'line', protocol: 'tcp', path: '../line.sock', handler: '../echo.mjs' }] }
+    mkdirSync(join(dir, 'config'))
+    writeFileSync(join(dir, 'config', 'daemon.json'), JSON.stringify(config))
+    const { child } = launch(t, ['start', '--watch', '-c', 'config/daemon.json'], { cwd: dir })
+    let log = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      log += chunk
+    })
+    await eventually('it watches', () => log.includes('"msg":"Watching'))
+    writeFileSync(join(dir, 'echo.mjs'), ECHO('v2'))
+    const client = await Client.open({ path: join(dir, 'line.sock') })
+    t.after(() => client.socket.destroy())
+    await eventually('the new code answers', async () => (await answer(client, 'hi')) === 'v2 hi')
+    child.kill('SIGINT')
+  })
+
   test('a saved handler, or a file that it imports, is live within a second; a broken one leaves the old code running', async (t) => {
     const dir = project(t)
     const { child } = launch(t, ['start', '--watch'], { cwd: dir })

@@ -20,7 +20,10 @@ export default class Echo extends TcpHandler {
     if (text === 'never') return new Promise(() => {})
     connection.send(text)
   }
-  onHandover(connection) { return failure(connection) }
+  onHandover(connection) {
+    if (this.options.handoverMs) for (const end = Date.now() + this.options.handoverMs; Date.now() < end; );
+    return failure(connection)
+  }
   onStop() { this.log.info('onStop') }
 }
 export function failure({ data: { fail } }) {
@@ -235,6 +238,19 @@ test('a handler that waits for something that never comes does not hold its work
   assert.ok(performance.now() - start < 3500)
   assert.match(daemon.lines.join('\n'), /"msg":"onStop"/)
   assert.doesNotMatch(daemon.lines.join('\n'), /SIGKILL/)
+})
+
+test('moves that take longer than maxWaitSeconds: what waits for its turn is not taken for what cannot move', async (t) => {
+  const slow = { ...TCP, options: { handoverMs: 15 } }
+  const daemon = await DaemonProcess.start(t, { ports: [slow], maxWaitSeconds: 1, spreadSeconds: 0 }, { files: FILES })
+  const where = await daemon.address('tcp')
+  const clients = await Promise.all(Array.from({ length: 200 }, () => Client.open(where)))
+  t.after(() => closeAll(clients))
+  await reload(daemon)
+  for (const client of clients) {
+    client.write('still here\r\n')
+    await client.until('still here\r\n')
+  }
 })
 
 test('mode of a unix socket changes in a reload, and what fails leaves it as it was; one address cannot become all of them', async (t) => {
