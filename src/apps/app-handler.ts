@@ -13,6 +13,8 @@ export abstract class AppHandler extends HttpHandler {
   abstract readonly title: string
   /** Servers of the app's own, which must not listen. */
   readonly servers: readonly unknown[] = []
+  /** Whether it can answer a request of HTTP/2. */
+  readonly speaksHttp2: boolean = true
 
   /** @param next called when the app has no answer. Without it the app answers 404 by itself */
   abstract override onRequest(request: IncomingMessage, response: ServerResponse, next?: Next): void | Promise<void>

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppHandler, hasMethods, type Listener } from './app-handler.ts'
 import { isFastify } from './fastify-app.ts'
+import { isOfHttp1 } from './listener-app.ts'
 
 interface Nest {
   init(): Promise<unknown>
@@ -17,6 +18,7 @@ export function isNest(value: unknown): value is Nest {
 export class NestApp extends AppHandler {
   readonly title = 'a Nest app'
   override readonly servers: readonly unknown[]
+  override readonly speaksHttp2: boolean
   readonly #app: Nest
   #listener: Listener | undefined
 
@@ -24,6 +26,7 @@ export class NestApp extends AppHandler {
     super()
     this.#app = app
     this.servers = [app.getHttpServer()]
+    this.speaksHttp2 = !isOfHttp1(app.getHttpAdapter().getInstance())
   }
 
   override async onStart(): Promise<void> {

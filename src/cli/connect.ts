@@ -20,7 +20,7 @@ export interface ConnectOptions {
 export async function connect(options: ConnectOptions): Promise<number> {
   const target = parseTarget(options.url)
   if (target === undefined) {
-    return say(`Cannot connect to "${options.url}": expected tcp://host:port, udp://host:port, ws://…, wss://… or unix:/path`, EXIT.usage)
+    return say(`Cannot connect to "${options.url}": expected tcp://host:port, tls://host:port, udp://host:port, ws://…, wss://… or unix:/path`, EXIT.usage)
   }
   if (!(options.wait >= 0)) return say('--wait must be a number of seconds', EXIT.usage)
   let eof: Buffer | undefined
@@ -57,6 +57,7 @@ async function converse(target: Target, { url, wait }: ConnectOptions, output: O
 async function open(target: Target, output: Output): Promise<Link> {
   if (target.kind === 'udp') return (await import('./connect-udp.ts')).openUdp(target, output)
   if (target.kind === 'websocket') return (await import('./connect-websocket.ts')).openWebSocket(target.url, output)
+  if (target.kind === 'tls') return (await import('./connect-stream.ts')).openTls(target, output)
   return (await import('./connect-stream.ts')).openStream(target.kind === 'unix' ? { path: target.path } : target, output)
 }
 
@@ -86,7 +87,7 @@ async function silence(output: Output, waitMs: number): Promise<void> {
 
 /** What ends a line that is sent; undefined for an input that is sent as it is. */
 function endMark(target: Target, eof: string | undefined): Buffer | undefined {
-  const isStream = target.kind === 'tcp' || target.kind === 'unix'
+  const isStream = target.kind === 'tcp' || target.kind === 'tls' || target.kind === 'unix'
   if (eof === '' && isStream) return undefined
   return parseEof(eof ?? (isStream ? '\\r\\n' : ''))
 }

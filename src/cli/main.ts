@@ -136,7 +136,11 @@ function addOtherVerbs(parser: Argv): void {
       'Talk to a port: lines from stdin are sent, what arrives is printed',
       (command) =>
         command
-          .positional('url', { type: 'string', demandOption: true, describe: 'tcp://host:port, udp://host:port, ws://…, wss://… or unix:/path' })
+          .positional('url', {
+            type: 'string',
+            demandOption: true,
+            describe: 'tcp://host:port, tls://host:port, udp://host:port, ws://…, wss://… or unix:/path',
+          })
           .option('eof', { type: 'string', requiresArg: true, describe: 'What ends each line that is sent: \\r\\n on tcp and unix, nothing elsewhere' })
           .option('wait', { type: 'number', requiresArg: true, default: 1, describe: 'Seconds of silence after the end of stdin that end the talk' })
           .example('echo hi | $0 connect tcp://127.0.0.1:5291', 'send a line, print the answer')

@@ -6,6 +6,7 @@ import type { PeerAddress } from './address.ts'
 import { answerAndEnd } from './http-answer.ts'
 import type { HttpRequests } from './http-requests.ts'
 import type { HttpSocket } from './http-socket.ts'
+import type { Http2Sessions } from './http2-sessions.ts'
 import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
 import {
@@ -36,13 +37,17 @@ export class HttpListener implements SecureListener {
   readonly #requests: HttpRequests
   readonly #upgrade: WebSocketUpgrade | undefined
   readonly #server: Server
+  /** Where those go whose handshake has chosen HTTP/2. */
+  readonly #http2: Http2Sessions | undefined
+  #isSecure = false
   readonly #reasons = new WeakMap<Socket, CloseReason>()
   readonly #onSocketClose: (this: Socket) => void
   readonly #onSocketEnd: (this: Socket) => void
   #sweeper: NodeJS.Timeout | undefined
 
-  constructor(parts: { port: Port; requests: HttpRequests; upgrade?: WebSocketUpgrade }) {
+  constructor(parts: { port: Port; requests: HttpRequests; upgrade?: WebSocketUpgrade; http2?: Http2Sessions | undefined }) {
     const { port, requests, upgrade } = parts
+    this.#http2 = parts.http2
     this.port = port
     this.#requests = requests
     this.#upgrade = upgrade
@@ -77,7 +82,9 @@ export class HttpListener implements SecureListener {
   }
 
   secured(socket: TLSSocket): void {
-    this.#serve(socket)
+    this.#isSecure = true
+    if (this.#http2 !== undefined && socket.alpnProtocol === 'h2') this.#http2.serve(socket)
+    else this.#serve(socket)
   }
 
   refuse(client: StreamHandle, status: number): void {
@@ -147,6 +154,7 @@ export class HttpListener implements SecureListener {
 
   endOne(socket: Socket, how: { isRestart: boolean }): void {
     if ('polyport' in socket) this.#upgrade?.endOne(socket, how)
+    else if (this.#http2?.has(socket) === true) this.#http2.endOne(socket)
     // A request is answered first: that is the last one, and at the end of the time it is cut.
     else if (!this.#requests.isAnswering(socket) && !socket.writableEnded) endInGoodOrder(socket)
   }
@@ -154,24 +162,36 @@ export class HttpListener implements SecureListener {
   stop(): void {
     this.#requests.lastOnes()
     this.#upgrade?.stop()
-    this.#server.closeIdleConnections()
+    this.#http2?.stop()
+    this.#closeIdle()
     const stoppedAt = performance.now()
     this.#sweeper = setInterval(() => {
       if (this.port.sockets.size === 0) clearInterval(this.#sweeper)
-      this.#server.closeIdleConnections()
+      this.#closeIdle()
       if (performance.now() - stoppedAt > UNFINISHED_MS) this.#closeUnfinished()
     }, SWEEP_MS)
   }
 
+  #closeIdle(): void {
+    if (!this.#isSecure) return this.#server.closeIdleConnections()
+    // Node would leave out TLS's own word that this is the end (close_notify).
+    for (const socket of idleSockets(this.#server, this.port.sockets)) {
+      if (!('polyport' in socket) && this.#http2?.has(socket) !== true && !socket.writableEnded) endInGoodOrder(socket)
+    }
+  }
+
   /** For node:http a connection is idle only between whole requests; a client that stops in the middle of one would hold a stop up. */
   #closeUnfinished(): void {
-    for (const socket of this.port.sockets) if (!('polyport' in socket) && !this.#requests.isAnswering(socket)) socket.destroy()
+    for (const socket of this.port.sockets) {
+      if (!('polyport' in socket) && this.#http2?.has(socket) !== true && !this.#requests.isAnswering(socket)) socket.destroy()
+    }
   }
 
   destroy(): void {
     clearInterval(this.#sweeper)
     // Also ends what watches the timeouts.
     this.#server.close(() => {})
+    this.#http2?.destroy()
     for (const socket of this.port.sockets) socket.destroy()
   }
 

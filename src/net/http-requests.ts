@@ -43,6 +43,13 @@ export class HttpRequests implements ResponseObserver {
     this.#serve(request, response)
   }
 
+  /** A request of HTTP/2: its connection has others beside it, and checks of its own. */
+  readonly onStream = (request: IncomingMessage, response: MeasuredResponse): void => {
+    if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
+    this.#port.counters.messagesIn++
+    this.#serve(request, response)
+  }
+
   #admits(request: IncomingMessage, response: MeasuredResponse): boolean {
     const socket = request.socket as HttpSocket
     // What comes behind a request that was refused has no answer.
@@ -92,6 +99,11 @@ export class HttpRequests implements ResponseObserver {
     const socket = response.req.socket as HttpSocket
     if (socket.polyportResponse === response) socket.polyportResponse = undefined
     if (!response.req.complete) socket.polyportUnread = response.req
+    this.count(response)
+  }
+
+  /** Once for each response, when it is over. */
+  count(response: MeasuredResponse): void {
     const { counters } = this.#port
     counters.messagesOut++
     counters.requestDuration.observeMs(performance.now() - response.startedAt)

@@ -6,6 +6,7 @@ import { staticStep } from '../http/static-files.ts'
 import type { Connections } from '../net/connections.ts'
 import { HttpListener } from '../net/http-listener.ts'
 import { HttpRequests, type RequestStep } from '../net/http-requests.ts'
+import { Http2Sessions } from '../net/http2-sessions.ts'
 import type { Listener } from '../net/listener.ts'
 import type { Outbox } from '../net/outbox.ts'
 import type { Port } from '../net/port.ts'
@@ -55,7 +56,9 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
         connections,
         serverHeader,
       })
-    return new HttpListener({ port, requests: new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader }), ...(upgrade && { upgrade }) })
+    const requests = new HttpRequests({ port, steps: stepsOf(loaded, port), serverHeader })
+    const http2 = loaded.config.http2 ? new Http2Sessions({ port, requests }) : undefined
+    return new HttpListener({ port, requests, http2, ...(upgrade && { upgrade }) })
   },
   websocket: ({ loaded, port, outbox, connections, serverHeader }) =>
     new HttpListener({

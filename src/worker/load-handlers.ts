@@ -51,8 +51,11 @@ export async function loadHandlers(config: Config): Promise<{ loaded: LoadedPort
   return { loaded, problems }
 }
 
-async function loadHandler(name: string, config: Config, port: { protocol: Protocol; options: unknown }): Promise<Outcome<Handler>> {
+async function loadHandler(name: string, config: Config, port: { protocol: Protocol; options: unknown; http2?: boolean }): Promise<Outcome<Handler>> {
   const { value: outcome, listensOn } = await watchListening(() => load(name, config, (exports) => makeHandler(exports, port)))
+  if (port.http2 && 'value' in outcome && outcome.value instanceof AppHandler && !outcome.value.speaksHttp2) {
+    return failed({ message: `${outcome.value.title} knows HTTP/1.1 only, expected the port without "http2"` })
+  }
   // A handler class may have a server beside its port; an app that listens opens its own port once more.
   if (listensOn === undefined || ('value' in outcome && !(outcome.value instanceof AppHandler))) return outcome
   return failed({ message: `the module calls listen() on ${listensOn}: ${LISTEN_REMEDY}` }, ...('mistakes' in outcome ? outcome.mistakes : []))

@@ -1,13 +1,30 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { type ParseError, parse } from 'jsonc-parser'
 import { resolveConfig } from '../../src/config/load-config.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
+import { makeCertificate } from '../certificates.ts'
 import { blocks, ROOT } from './blocks.ts'
 
 const PORT = { protocol: 'tcp', port: 0, handler: './handler.ts' }
+
+// The certificates that docs/tls.md speaks of.
+const folder = mkdtempSync(join(tmpdir(), 'polyport-docs-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+mkdirSync(join(folder, 'certs'))
+for (const [file, name] of Object.entries({
+  '': 'localhost',
+  'certs/example.com': 'example.com',
+  'certs/example.org': 'example.org',
+  'certs/devices-ca': 'ca',
+})) {
+  const { cert, key } = makeCertificate({ name, names: [name, `*.${name}`] })
+  writeFileSync(join(folder, file === '' ? 'cert.pem' : `${file}.pem`), cert)
+  writeFileSync(join(folder, file === '' ? 'key.pem' : `${file}.key`), key)
+}
 
 /** A block may be a whole config, one port of it, or one or more keys. */
 function configOf(text: string): unknown {
@@ -24,7 +41,7 @@ describe('config blocks of the docs', () => {
   assert.ok(examples.length >= 4)
   for (const { place, text } of examples) {
     test(`${place} is a valid config`, () => {
-      resolveConfig(configOf(text) as ConfigInput)
+      resolveConfig(configOf(text) as ConfigInput, { dir: folder })
     })
   }
 

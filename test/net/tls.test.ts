@@ -226,6 +226,38 @@ describe('a handshake', () => {
   })
 })
 
+describe('TLS behind the PROXY protocol', () => {
+  test('the header comes first, in the clear, with or without the beginning of the handshake', async (t) => {
+    const daemon = await startTls(t, [
+      { name: 'line', protocol: 'tcp', proxyProtocol: ['127.0.0.1'] },
+      { name: 'web', protocol: 'http', http2: true, proxyProtocol: ['127.0.0.1'] },
+    ])
+    const header = 'PROXY TCP4 203.0.113.7 198.51.100.1 4711 443\r\n'
+    // A proxy that sends its header alone, and one that sends it in one segment with the client's first bytes.
+    for (const isApart of [true, false]) {
+      const proxy = net.createServer((from) => {
+        const to = net.connect(daemon.port('web'), '127.0.0.1')
+        if (isApart) to.write(header)
+        else from.once('data', (first: Buffer) => to.write(Buffer.concat([Buffer.from(header), first])))
+        from.on('error', () => {})
+        to.on('error', () => {})
+        if (isApart) from.pipe(to)
+        else from.once('data', () => from.pipe(to))
+        to.pipe(from)
+      })
+      proxy.listen(0, '127.0.0.1')
+      await once(proxy, 'listening')
+      t.after(() => proxy.close())
+      const client = await TlsClient.open(t, { port: (proxy.address() as net.AddressInfo).port, ALPNProtocols: ['http/1.1'] })
+      client.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+      await client.until('"address":"203.0.113.7"')
+    }
+    const raw = net.connect(daemon.port('line'), '127.0.0.1')
+    raw.write(header)
+    assert.equal(await (await TlsClient.open(t, { socket: raw })).ask('hello'), 'hello')
+  })
+})
+
 describe('TLS on other ports', () => {
   test('stream: the handler gets the decrypted stream, and what the handshake has found out', async (t) => {
     const daemon = await startTls(t, [{ name: 'raw', protocol: 'stream' }])
