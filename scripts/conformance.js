@@ -45,12 +45,13 @@ function steps({ ports, child }) {
     // The heap of a fresh worker grows once with the first of these: what is judged is whether it goes on growing.
     [...webSocket, '--only', 'slow'],
     [...webSocket, '--origin-bad', 'https://evil.example', '--handshake-timeout', '2', '--opens', '300', '--pings', '100000', ...tree],
+    ['ws-abuse.mjs', `ws://127.0.0.1:${ports.beat}/`, '--strict', '--only', 'heartbeat', '--heartbeat', '1'],
     ['tcp-framing.mjs', '127.0.0.1', ports.line, '--max', String(4 * 1024 * 1024), '--connects', '2000', '--mem-send', '32', ...tree],
     ['udp-abuse.mjs', '127.0.0.1', ports.dgram, ...tree],
   ]
 }
 
-/** The example config on ports that are free, and one more port that speaks HTTP and WebSocket. */
+/** The example config on ports that are free, one more port that speaks HTTP and WebSocket, and one that drops who does not answer pings. */
 async function start(workers) {
   const dir = mkdtempSync(join(tmpdir(), 'polyport-conformance-'))
   const config = JSON.parse(readFileSync(join(ROOT, 'config.example.json'), 'utf8').replaceAll('./protocols', join(ROOT, 'protocols')))
@@ -61,6 +62,7 @@ async function start(workers) {
     handler: join(fixtures, 'echo-http.js'),
     websocket: { path: '/ws', handler: join(fixtures, 'echo-websocket.js'), origins: [ORIGIN], compression: true },
   })
+  config.ports.push({ name: 'beat', protocol: 'websocket', handler: join(fixtures, 'echo-websocket.js'), heartbeat: { idleSeconds: 1, checkSeconds: 1 } })
   for (const port of config.ports) {
     port.port = await freePort()
     if (port.name === 'api' || port.name === 'mixed') port.limits = LIMITS

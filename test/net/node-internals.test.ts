@@ -12,12 +12,14 @@ import {
   type MeasuredResponse,
   measuredResponseClass,
   peerOf,
+  readRaw,
   receiveOn,
   type StreamHandle,
   setPeer,
   socketFromHandle,
   startReading,
   stopReading,
+  stopReadingRaw,
   stopReceiving,
   unsentBytes,
 } from '../../src/net/node-internals.ts'
@@ -30,6 +32,7 @@ import {
  * - the "state symbol" of a dgram.Socket and its handle.recvStop(); socket.bind(handle)
  * - socket._handle: bytesWritten, writeQueueSize, reading, readStart(), readStop()
  * - the "http.server.connections" symbol of an http.Server and idle() of its value; socket._httpMessage
+ * - handle.onread(arrayBuffer) with what was read, without one at the end, while there is no socket; then a socket on the same handle
  * - socket._peername, which remoteAddress and remotePort are taken from
  * - ServerResponse#detachSocket, called once when a response has left; createServer({ ServerResponse })
  */
@@ -253,4 +256,63 @@ test('setPeer() says what the address of a socket is, and bytes put back into a 
   const [answer] = await once(client, 'data')
 
   assert.match(String(answer), /^HTTP\/1\.1 200 OK\r\n.*\/head of 192\.0\.2\.7:4711$/s)
+})
+
+test('readRaw() reads a handle before there is a socket; after stopReadingRaw() a socket with onread goes on where it was', async (t) => {
+  const handle = bound()
+  const buffer = Buffer.alloc(1024)
+  const client = net.connect(boundPort(handle), '127.0.0.1')
+  t.after(() => {
+    client.destroy()
+    handle.close()
+  })
+  const raw: string[] = []
+  const { promise: read, resolve } = Promise.withResolvers<string>()
+  acceptOn(
+    handle,
+    (accepted) => {
+      readRaw(accepted, (bytes) => {
+        raw.push(String(bytes))
+        stopReadingRaw(accepted)
+        const onread: net.OnReadOpts = {
+          buffer,
+          callback: (length) => {
+            resolve(buffer.toString('latin1', 0, length))
+            return true
+          },
+        }
+        const socket = socketFromHandle(accepted, onread)
+        socket.write('go on')
+        t.after(() => socket.destroy())
+      })
+    },
+    (errno) => assert.fail(`accept failed: ${errno}`),
+  )
+  client.write('header')
+  await once(client, 'data')
+  client.write('message')
+
+  assert.equal(await read, 'message')
+  assert.deepEqual(raw, ['header'])
+})
+
+test('readRaw() tells the end', async (t) => {
+  const handle = bound()
+  const client = net.connect(boundPort(handle), '127.0.0.1')
+  t.after(() => {
+    client.destroy()
+    handle.close()
+  })
+  const { promise, resolve } = Promise.withResolvers<Buffer | undefined>()
+  acceptOn(
+    handle,
+    (accepted) => {
+      t.after(() => accepted.close())
+      readRaw(accepted, resolve)
+    },
+    (errno) => assert.fail(`accept failed: ${errno}`),
+  )
+  client.end()
+
+  assert.equal(await promise, undefined)
 })
