@@ -121,6 +121,9 @@ describe('an app as the default export', () => {
 
   for (const [name, source, port, expected] of MISTAKES) {
     test(`${name} is a mistake`, async (t) => {
+      // The runner of Node 22 gives a test up when nothing else keeps the process.
+      const alive = setInterval(() => {}, 100)
+      t.after(() => clearInterval(alive))
       const dir = folderOf(t, { 'app.mjs': source })
       const config = { startSeconds: 1, ports: [{ name: 'p', protocol: 'http', port: 0, handler: './app.mjs', ...port }] }
       writeFileSync(join(dir, 'config.json'), JSON.stringify(config))
