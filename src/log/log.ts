@@ -76,6 +76,11 @@ export function reopenLog(): void {
   if (fd !== undefined) closeSync(stdout.redirect(fd))
 }
 
+/** Whoever reads stdout or stderr may go, and a disk may be full: what cannot be printed any more ends no process. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+}
+
 function openedFile(file: string): number | undefined {
   try {
     return openSync(file, 'a', LOG_MODE)

@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts'
-import { createLog, reopenLog } from '../log/log.ts'
+import { createLog, outliveReaders, reopenLog } from '../log/log.ts'
 import { warnOfExpiry } from './certificates.ts'
 import { Master } from './master.ts'
 import { startupTable } from './startup-table.ts'
@@ -21,6 +21,7 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   const appVersion = options.appVersion ?? process.env['POLYPORT_APP_VERSION'] ?? ''
   // Workers inherit it, for handlers to read.
   process.env['POLYPORT_APP_VERSION'] = appVersion
+  outliveReaders()
   const log = createLog({ ...config.log, name: config.name, role: 'master' })
   const readConfig = async (): Promise<Config> => {
     const next = await options.readConfig()

@@ -17,7 +17,11 @@ export class TaskStore {
   readonly #tasks: Database<Buffer, Buffer>
   readonly #failed: Database<Buffer, Buffer>
   readonly #producers: Database<Buffer, Buffer>
+  /** Written with the next batch, all or nothing. */
+  #waiting: (() => unknown)[] = []
   #last: Promise<unknown> = Promise.resolve()
+  #isScheduled = false
+  readonly #flush = (): void => this.#write()
   #isOpen = true
 
   /**
@@ -34,6 +38,8 @@ export class TaskStore {
       mapSize: MAP_BYTES,
       maxDbs: 8,
       commitDelay: 0,
+      // What belongs together is put together here: of lmdb's own batches a failure cannot be caught.
+      eventTurnBatching: false,
       // A commit is done when it is on disk.
       overlappingSync: false,
     })
@@ -53,11 +59,11 @@ export class TaskStore {
   }
 
   put(id: number, record: Buffer): void {
-    this.#follow(this.#tasks.put(key(id), record))
+    this.#soon(() => this.#tasks.put(key(id), record))
   }
 
   remove(id: number): void {
-    this.#follow(this.#tasks.remove(key(id)))
+    this.#soon(() => this.#tasks.remove(key(id)))
   }
 
   /** Those that have failed, by number. */
@@ -70,11 +76,11 @@ export class TaskStore {
   }
 
   putFailed(id: number, value: Buffer): void {
-    this.#follow(this.#failed.put(key(id), value))
+    this.#soon(() => this.#failed.put(key(id), value))
   }
 
   removeFailed(id: number): void {
-    this.#follow(this.#failed.remove(key(id)))
+    this.#soon(() => this.#failed.remove(key(id)))
   }
 
   /** The last number that was accepted of each process that delivers. */
@@ -83,20 +89,26 @@ export class TaskStore {
   }
 
   setProducer(producer: number, last: number): void {
-    this.#follow(this.#producers.put(key(producer), key(last)))
+    this.#soon(() => this.#producers.put(key(producer), key(last)))
   }
 
   removeProducer(producer: number): void {
-    this.#follow(this.#producers.remove(key(producer)))
+    this.#soon(() => this.#producers.remove(key(producer)))
   }
 
   /** Resolves when all that was written before is on disk. @throws Error when it cannot be: nothing of it is there then */
   async commit(): Promise<void> {
-    await this.#last
+    this.#write()
+    try {
+      await this.#last
+    } catch (error) {
+      throw await reasonOf(error)
+    }
   }
 
   async close(): Promise<void> {
     if (!this.#isOpen) return
+    this.#write()
     this.#isOpen = false
     await this.#last.catch(() => {})
     await this.#root.close()
@@ -106,17 +118,41 @@ export class TaskStore {
     return this.#root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })
   }
 
-  #follow(written: Promise<unknown>): void {
-    this.#last = written
+  #soon(operation: () => unknown): void {
+    this.#waiting.push(operation)
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(this.#flush)
+  }
+
+  #write(): void {
+    this.#isScheduled = false
+    if (this.#waiting.length === 0 || !this.#isOpen) return
+    const operations = this.#waiting
+    this.#waiting = []
+    this.#last = this.#root.batch(() => {
+      for (const operation of operations) operation()
+    })
     // Who waits for the commit is told.
-    written.catch(() => {})
+    this.#last.catch(reasonOf)
   }
 
   #checkVersion({ dir, version }: { dir: string; version: number }): void {
     const meta = this.#database('meta')
     const found = meta.getBinary(VERSION_KEY)?.[0]
-    if (found === undefined) this.#follow(meta.put(VERSION_KEY, Buffer.from([version])))
+    if (found === undefined) this.#soon(() => meta.put(VERSION_KEY, Buffer.from([version])))
     else if (found !== version) throw new Error(`Cannot use the tasks in ${dir}: they are of version ${found}, expected ${version}`)
+  }
+}
+
+/** lmdb says why a commit has failed by a promise beside the error, which rejects. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error)) return error
+  try {
+    await (error as { commitError?: PromiseLike<unknown> }).commitError
+    return error
+  } catch (reason) {
+    return new Error(`The disk refuses: ${reason instanceof Error ? reason.message : String(reason)}`, { cause: reason })
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from '../contracts/logger.ts'
 import { formatProblem, type Problem } from '../errors.ts'
 import type { ToMaster, ToWorker } from '../ipc/messages.ts'
-import { reopenLog } from '../log/log.ts'
+import { outliveReaders, reopenLog } from '../log/log.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
 
 /** The line of a child process to its master. */
@@ -32,6 +32,8 @@ export function sayStopped(exitCode: 0 | 1 = 0): void {
 
 /** What ends a child process from outside, or by a mistake in it. */
 export function followMaster(parts: { isStopping: () => boolean; log: () => Logger | undefined; what: string }): void {
+  // What users' code prints, that is: the log sees to itself.
+  outliveReaders()
   // The terminal sends Ctrl-C to the whole group: the master decides.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => tell({ type: 'terminated' }))
