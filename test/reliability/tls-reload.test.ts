@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import http2 from 'node:http2'
 import https from 'node:https'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -154,6 +155,41 @@ test('a request that takes long is answered after its time to be closed has come
     assert.equal(await client.closed, undefined)
     assert.ok(client.hasEnded)
   }
+})
+
+test('HTTP/2 over a reload: GOAWAY within the spread, what is under way is answered, and the next connection is of the new worker', async (t) => {
+  const web = { ...PORTS[2], http2: true, options: { slowMs: 1500 } }
+  const daemon = await DaemonProcess.start(t, { ports: [web], maxWaitSeconds: 2, spreadSeconds: 1 }, { files: FILES })
+  const { port } = await daemon.address('web')
+  const open = (): http2.ClientHttp2Session => {
+    const session = http2.connect(`https://127.0.0.1:${port}`, { ca: authority.cert, servername: 'localhost' })
+    t.after(() => session.destroy())
+    return session
+  }
+  const ask = async (session: http2.ClientHttp2Session, path: string): Promise<{ pid: number }> => {
+    const stream = session.request({ ':path': path })
+    let text = ''
+    stream.on('data', (chunk) => (text += chunk))
+    await once(stream, 'end')
+    return JSON.parse(text)
+  }
+  const [old] = childrenOf(daemon.pid)
+  const session = open()
+  assert.equal((await ask(session, '/')).pid, old)
+  const goaway = once(session, 'goaway')
+  await reload(daemon)
+  const start = performance.now()
+  // Before GOAWAY the connection is served as ever.
+  assert.equal((await ask(session, '/')).pid, old)
+  const slow = ask(session, '/slow')
+  const [code] = await goaway
+  const after = performance.now() - start
+
+  assert.equal(code, http2.constants.NGHTTP2_NO_ERROR)
+  assert.ok(after >= 900 && after < 2500, `after ${after} ms`)
+  assert.equal((await slow).pid, old)
+  assert.notEqual((await ask(open(), '/')).pid, old)
+  await eventually('the old worker is gone', () => !childrenOf(daemon.pid).includes(old ?? 0))
 })
 
 test('a reload with a broken certificate fails, and the old one goes on', async (t) => {
