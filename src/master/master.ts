@@ -164,7 +164,7 @@ export class Master {
     this.#store = Store.create({ dir, uid: account?.uid })
     this.#registry = new Registry(this.#store)
     this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
-    if (account !== undefined) for (const folder of [dir, config.dataDir]) giveFolder(folder, account)
+    if (account !== undefined) for (const folder of [dir, config.dataDir, config.tasks?.dataDir]) giveFolder(folder, account)
     await this.#admin.openControl(config.runtimeDir)
     const workers = new Workers({
       store: dir,

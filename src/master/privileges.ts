@@ -34,8 +34,9 @@ export async function accountOf(config: Config, log: Logger): Promise<Account | 
   return { uid: found.uid, gid }
 }
 
-/** Makes a folder, and gives all that is in it to the account. */
-export function giveFolder(dir: string, account: Account): void {
+/** Makes a folder, and gives all that is in it to the account. Nothing without a folder. */
+export function giveFolder(dir: string | undefined, account: Account): void {
+  if (dir === undefined) return
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   chownSync(dir, account.uid, account.gid)
   for (const entry of readdirSync(dir, { withFileTypes: true })) {

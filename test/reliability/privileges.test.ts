@@ -7,9 +7,11 @@ import { DaemonProcess } from '../daemon-process.ts'
 const ROOT_ONLY = process.getuid?.() === 0 ? {} : { skip: 'only root can become somebody else' }
 const HANDLER = {
   'who.js': `
-import { HttpHandler } from 'polyport'
+import { HttpHandler, Task } from 'polyport'
+export class Note extends Task { handle(text) { this.daemon.counter(text).add(1) } }
 export default class Who extends HttpHandler {
-  onRequest(request, response) {
+  async onRequest(request, response) {
+    if (request.url === '/task') return response.end(String(await this.daemon.tasks.deliver(new Note('noted')) > 0))
     this.daemon.tables.seen.incr('all', 'times')
     this.daemon.tables.kept.incr('all', 'times')
     response.end(JSON.stringify({ pid: process.pid, seen: this.daemon.tables.seen.get('all', 'times') }))
@@ -37,7 +39,7 @@ async function privilegedPort(): Promise<number> {
 
 function config(port: number, more: object) {
   const tables = { seen: { size: 10, columns: { times: { type: 'int' } } }, kept: { size: 10, columns: { times: { type: 'int' } }, persist: true } }
-  return { ports: [{ name: 'web', protocol: 'http', port, handler: './who.js' }], tables, ...more }
+  return { ports: [{ name: 'web', protocol: 'http', port, handler: './who.js' }], tables, tasks: { modules: ['./who.js'], dataDir: './queue' }, ...more }
 }
 
 describe('user and group', () => {
@@ -48,10 +50,12 @@ describe('user and group', () => {
     const ask = async () => (await (await fetch(`http://127.0.0.1:${port}/`)).json()) as { pid: number; seen: number }
 
     const before = await ask()
+    const delivered = await (await fetch(`http://127.0.0.1:${port}/task`)).text()
     const { status } = await daemon.request('POST', '/api/reload')
     const after = await ask()
     const heap = await daemon.request('POST', '/api/heap?slot=0')
 
+    assert.equal(delivered, 'true')
     assert.equal(status, 200)
     assert.deepEqual([before.seen, after.seen], [1, 2])
     assert.notEqual(after.pid, before.pid)
