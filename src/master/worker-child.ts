@@ -101,8 +101,6 @@ export class WorkerChild {
     this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
       stdio: ['ignore', out, out, 'ipc'],
       execArgv: [...process.execArgv, ...V8_FLAGS, ...(isYoungGenerationSet() ? [] : [YOUNG_GENERATION])],
-      // It writes to the file that it was given: its user may not be allowed to open it.
-      env: { ...process.env, [LOG_FILE_VARIABLE]: undefined },
       ...parts.account,
     })
     if (typeof out === 'number') closeSync(out)
