@@ -16,15 +16,16 @@ export default class Echo extends TcpHandler {
 
 /** A folder with a config whose daemon is gone when the test ends. */
 function project(t: TestContext, config: object = {}): string {
+  // Before the folder goes, and with it the pid file: hooks run in their order.
+  t.after(() => {
+    const pid = pidOf(dir)
+    if (pid !== undefined && existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL')
+  })
   const dir = folder(t)
   writeFileSync(join(dir, 'echo.mjs'), ECHO('v1'))
   writeFileSync(join(dir, 'suffix.mjs'), "export const suffix = ''\n")
   const port = { name: 'line', protocol: 'tcp', path: './line.sock', handler: './echo.mjs' }
   writeFileSync(join(dir, 'config.json'), JSON.stringify({ name: 'shop', ports: [port], ...config }))
-  t.after(() => {
-    const pid = pidOf(dir)
-    if (pid !== undefined && existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL')
-  })
   return dir
 }
 
