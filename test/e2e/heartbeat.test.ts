@@ -110,7 +110,8 @@ test('heartbeat does not hold its own silence against a client: one that the han
   let read = 0
   const reads = setInterval(() => {
     slow.socket.resume()
-    setTimeout(() => slow.socket.pause(), 1)
+    // Long enough to take more than a window's update needs: the kernel tells of no less.
+    setTimeout(() => slow.socket.pause(), 30)
     read++
   }, IDLE_MS / 8)
   t.after(() => clearInterval(reads))
