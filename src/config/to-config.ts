@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { Parsed, ParsedPort } from './check-shape.ts'
+import { compressionOf, deflateOf } from './compression-schema.ts'
 import { modulePath } from './module-path.ts'
 import { portName } from './rules.ts'
-import { type Config, eofFraming, type FramingConfig, type PortConfig } from './schema.ts'
+import { type Config, eofFraming, type FramingConfig, type PortConfig, type WebSocketPathConfig } from './schema.ts'
 import { tasksSchema } from './task-schema.ts'
 import { toTls } from './to-tls.ts'
 
@@ -53,8 +54,14 @@ function toPort(port: ParsedPort, file: string, dir: string): PortConfig {
     ...(port.hooks !== undefined && { hooks: port.hooks.map((name) => modulePath(name, dir)) }),
     ...(tls !== undefined && { tls: toTls(tls, { dir, file, port: portName(port), isHttp, http2: port.http2 }) }),
     ...(port.static !== undefined && { static: resolve(dir, port.static) }),
-    ...(port.websocket !== undefined && { websocket: { ...port.websocket, handler: modulePath(port.websocket.handler, dir) } }),
+    ...(port.compression !== undefined && { compression: compressionOf(port.compression) ?? false }),
+    ...(port.websocket !== undefined && { websocket: toPath(port.websocket, dir) }),
   }
+}
+
+function toPath(path: WebSocketPathConfig, dir: string): WebSocketPathConfig {
+  const { compression } = path
+  return { ...path, handler: modulePath(path.handler, dir), ...(compression !== undefined && { compression: deflateOf(compression) ?? false }) }
 }
 
 function toFraming(framing: FramingConfig, dir: string): FramingConfig {

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import { constants } from 'node:zlib'
-import compression from 'compression'
 import type { CompressionConfig } from '../config/compression-schema.ts'
 import type { RequestStep } from '../net/http-requests.ts'
 import { beforeHead } from './before-head.ts'
 
 /** Compresses responses by what the client accepts: brotli before gzip before deflate. */
 export function compressionStep({ threshold, level, quality }: CompressionConfig): RequestStep {
-  const compress = compression({
+  const compress = load()({
     threshold,
     level,
     brotli: { params: { [constants.BROTLI_PARAM_QUALITY]: quality } },
@@ -21,6 +21,14 @@ export function compressionStep({ threshold, level, quality }: CompressionConfig
     })
   }
 }
+
+/** Where it is asked for: its list of media types would cost every start of a worker. */
+function load(): typeof import('compression') {
+  loaded ??= createRequire(import.meta.url)('compression') as typeof import('compression')
+  return loaded
+}
+
+let loaded: typeof import('compression') | undefined
 
 type Callback = (error?: Error | null) => void
 
@@ -59,7 +67,7 @@ function isWorthIt(request: IncomingMessage, response: ServerResponse): boolean 
   if (response.statusCode === 206 || response.hasHeader('Content-Range')) return false
   if (/^text\/event-stream\b/i.test(String(response.getHeader('Content-Type')))) return false
   wasPlain.add(response)
-  return compression.filter(request as never, response as never)
+  return load().filter(request as never, response as never)
 }
 
 /** The same bytes in another form are not the same bytes (RFC 9110, section 8.8.1): the entity tag must not say so. */

@@ -1,4 +1,3 @@
-import { compressionOf, deflateOf } from '../config/compression-schema.ts'
 import { createFraming } from '../framing/create-framing.ts'
 import { compressionStep } from '../http/compression.ts'
 import { hookStep } from '../http/hooks.ts'
@@ -50,7 +49,7 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
         port: upgradePort,
         path: websocket?.path ?? '/',
         origins: websocket?.origins ?? loaded.config.origins,
-        deflate: deflateOf(websocket?.compression),
+        deflate: settingsOf(websocket?.compression),
         authorization: websocket?.authorize ? new UpgradeAuthorization(port) : undefined,
         outbox,
         connections,
@@ -64,7 +63,14 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
     new HttpListener({
       port,
       requests: new HttpRequests({ port, serverHeader }),
-      upgrade: new WebSocketUpgrade({ port, origins: loaded.config.origins, deflate: deflateOf(loaded.config.compression), outbox, connections, serverHeader }),
+      upgrade: new WebSocketUpgrade({
+        port,
+        origins: loaded.config.origins,
+        deflate: settingsOf(loaded.config.compression),
+        outbox,
+        connections,
+        serverHeader,
+      }),
     }),
 }
 
@@ -72,8 +78,13 @@ const LISTENERS: Record<Port['protocol'], (parts: ListenerParts) => SecureListen
 function stepsOf({ config, hooks }: LoadedPort, port: Port): RequestStep[] {
   const steps: RequestStep[] = []
   if (hooks !== undefined) steps.push(hookStep(port, hooks))
-  const compression = compressionOf(config.compression)
+  const compression = settingsOf(config.compression)
   if (compression !== undefined) steps.push(compressionStep(compression))
   if (config.static !== undefined) steps.push(staticStep(config.static))
   return steps
+}
+
+/** The config has filled in what `true` stands for. */
+function settingsOf<T extends object>(compression: boolean | T | undefined): T | undefined {
+  return typeof compression === 'object' ? compression : undefined
 }
