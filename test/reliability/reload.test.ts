@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
 import { DaemonProcess } from '../daemon-process.ts'
 import { Traffic } from './traffic.ts'
@@ -82,7 +83,9 @@ for (const workers of [1, 2, 4]) {
     assert.ok(seen.moved >= NUM_RELOADS * 2 * NUM_OF_EACH, `${seen.moved} moves`)
     // The members, the publisher, and those that greet and go.
     assert.ok(seen.opened >= 2 * NUM_OF_EACH + 1 + traffic.numFresh && seen.opened <= 2 * NUM_OF_EACH + 2 + traffic.numFresh, `${seen.opened} opened`)
+    // More workers than cores start in turns.
+    const limitMs = RELOAD_LIMIT_MS * Math.max(1, (0.75 * workers) / availableParallelism())
     const median = times.sort((a, b) => a - b)[NUM_RELOADS / 2] as number
-    assert.ok(median < RELOAD_LIMIT_MS, `half of the reloads took ${median} ms or more`)
+    assert.ok(median < limitMs, `half of the reloads took ${median} ms or more`)
   })
 }
