@@ -210,6 +210,7 @@ export class SocketConnection implements Connection {
 
   /** The socket has sent everything that it held. */
   onSocketDrain(): void {
+    this.#sending.onDrain()
     this.#inbox.resume(PausedBy.output)
     if (this.isOpen) this.#context.callbacks.drained(this)
   }
