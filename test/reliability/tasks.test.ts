@@ -121,8 +121,8 @@ describe('tasks', () => {
     )
   })
 
-  test('G7: all that was accepted is there after kill -9 of every process', async (t) => {
-    const rounds = Number(process.env['TASK_KILL_ROUNDS'] ?? 4)
+  const rounds = Number(process.env['TASK_KILL_ROUNDS'] ?? 4)
+  test('G7: all that was accepted is there after kill -9 of every process', { timeout: 60_000 + 10_000 * rounds }, async (t) => {
     const first = await TaskDaemon.start(t)
     let tasks = first
     let accepted = 0
