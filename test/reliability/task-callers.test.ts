@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { kill, TaskDaemon } from './task-daemon.ts'
 
-const notes = (count: number, ms: number): object[] => Array.from({ length: count }, (_, n) => ({ n, ms }))
-
 /** How many tasks the queue has, by what it says itself. */
 async function living(tasks: TaskDaemon): Promise<{ waiting: number; running: number }> {
   const { waiting = -1, running = -1 } = (await tasks.daemon.status()).tasks ?? {}
@@ -22,35 +20,36 @@ async function untilEmpty(tasks: TaskDaemon): Promise<void> {
   }
 }
 
-async function abandoned(tasks: TaskDaemon): Promise<number> {
-  return Number(/polyport_tasks_abandoned_total\{class="Note"\} (\d+)/.exec(await tasks.daemon.metrics())?.[1])
+async function abandoned(tasks: TaskDaemon, name: string): Promise<number> {
+  return Number(new RegExp(`polyport_tasks_abandoned_total\\{class="${name}"\\} (\\d+)`).exec(await tasks.daemon.metrics())?.[1])
 }
 
 describe('callers of tasks.run', () => {
   test('G2: of one that is killed, tasks that wait are dropped, those that run end, and both are counted', async (t) => {
     const tasks = await TaskDaemon.start(t, { workers: 1, concurrency: 2 })
     const [caller] = tasks.pids('worker')
-    const calls = assert.rejects(tasks.post('run/Note', notes(20, 1000)))
+    const calls = assert.rejects(tasks.post('run/Held', [...Array(20).keys()]))
     await untilRunning(tasks, 2)
 
     kill(caller)
     await calls
-    await tasks.until(async () => (await living(tasks)).waiting === 0, 'what waits is dropped')
+    await tasks.until(async () => (await abandoned(tasks, 'Held')) === 20, 'all are counted')
+    assert.deepEqual(await living(tasks), { waiting: 0, running: 2 })
+    tasks.release()
     await untilEmpty(tasks)
 
-    assert.deepEqual(tasks.lines('notes').toSorted(), ['0', '1'])
-    assert.equal(await abandoned(tasks), 20)
+    assert.deepEqual(tasks.lines('notes').toSorted(), ['held 0', 'held 1'])
     assert.deepEqual(await tasks.post('run/Double', [21]), [{ value: 42 }])
   })
 
   test('G2: when the task worker of a caller that has gone is killed, too, the task is not begun again', async (t) => {
     const tasks = await TaskDaemon.start(t, { workers: 1 })
-    const calls = assert.rejects(tasks.post('run/Note', notes(1, 60_000)))
+    const calls = assert.rejects(tasks.post('run/Held', [1]))
     await untilRunning(tasks, 1)
 
     kill(tasks.pids('worker')[0])
     await calls
-    await tasks.until(async () => (await abandoned(tasks)) === 1, 'the queue knows')
+    await tasks.until(async () => (await abandoned(tasks, 'Held')) === 1, 'the queue knows')
     kill(tasks.pids('task')[0])
     await untilEmpty(tasks)
 
@@ -63,13 +62,15 @@ describe('callers of tasks.run', () => {
 
   test('G2: when a task worker is killed, its callers are answered by the next one, or told that the task kills it', async (t) => {
     const tasks = await TaskDaemon.start(t, { workers: 1 })
-    const call = tasks.post('run/Note', notes(1, 400))
+    const call = tasks.post('run/Held', [1])
     await untilRunning(tasks, 1)
 
     kill(tasks.pids('task')[0])
+    await tasks.daemon.line(/Task is run again/)
+    tasks.release()
 
-    assert.deepEqual(await call, [{}])
-    assert.deepEqual(tasks.lines('notes'), ['0'])
+    assert.deepEqual(await call, [{ value: 'held 1' }])
+    assert.deepEqual(tasks.lines('notes'), ['held 1'])
     const [answer] = await tasks.post('run/Poison', [1])
     assert.equal(answer?.error, 'TaskFailedError')
     assert.match(answer?.message ?? '', /The process that ran Poison has died 3 times/)
@@ -80,7 +81,7 @@ describe('callers of tasks.run', () => {
     const tasks = await TaskDaemon.start(t, { workers: 2, concurrency: 4 }, { config: { workers: 2 } })
     let cut = 0
     for (let round = 0; round < 6; round++) {
-      const calls = Array.from({ length: 4 }, () => tasks.post('run/Note', notes(10, 20)))
+      const calls = Array.from({ length: 4 }, () => tasks.post('run/Note', Array(10).fill({ n: 0, ms: 20 })))
       let isOver = false
       const ended = Promise.allSettled(calls).finally(() => {
         isOver = true
@@ -94,7 +95,7 @@ describe('callers of tasks.run', () => {
     }
 
     await untilEmpty(tasks)
-    t.diagnostic(`${cut} of 24 calls were cut, ${await abandoned(tasks)} tasks of theirs abandoned`)
+    t.diagnostic(`${cut} of 24 calls were cut, ${await abandoned(tasks, 'Note')} tasks of theirs abandoned`)
     assert.equal((await tasks.post('run/Double', [21]))[0]?.value, 42)
   })
 })
