@@ -317,9 +317,8 @@ export class SocketConnection implements Connection {
   }
 
   #closed(): void {
-    const { port, callbacks } = this.#context
-    callbacks.closed(this, this.#reason ?? 'client')
-    port.finish()
+    this.#context.callbacks.closed(this, this.#reason ?? 'client')
+    this.#context.port.finish()
   }
 
   #shut(reason: CloseReason): void {
