@@ -43,7 +43,7 @@ export class QueueDuty implements Duty {
     }
     post.on(TOPIC.hello, (body, from) => queue(() => this.#greet(from, body as Hello)))
     post.on(TOPIC.bye, (_, { owner }) => queue((it) => it.bid(owner)))
-    post.on(TOPIC.deliver, (body, { owner }) => queue((it) => it.deliver(owner, unpack(body as Uint8Array))))
+    post.on(TOPIC.deliver, (body, { owner }) => queue((it) => this.#deliver(it, owner, unpack(body as Uint8Array))))
     post.on(TOPIC.results, (body, { owner }) => queue((it) => it.results(owner, STAGE.handle, body as TaskResult[])))
     post.on(TOPIC.finished, (body, { owner }) => queue((it) => it.results(owner, STAGE.finish, body as TaskResult[])))
     post.on(TOPIC.returned, (body, { owner }) => queue((it) => it.returned(owner, body as number[])))
@@ -118,6 +118,12 @@ export class QueueDuty implements Duty {
     this.#known.add(from.owner)
     this.#queue?.greet(from.owner, hello)
     this.#parts.post.send(from, TOPIC.welcome, { highest: this.#highest } satisfies Welcome)
+  }
+
+  /** What a process has sent may come after the news that it has ended. */
+  #deliver(queue: TaskQueue, owner: number, records: readonly Buffer[]): void {
+    queue.deliver(owner, records)
+    if (!this.#parts.post.members().some((member) => member.owner === owner)) queue.lost(owner)
   }
 
   /** Somebody has come or gone. */
