@@ -1,14 +1,13 @@
 import type { DaemonStatus } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
-import type { Tables } from '../contracts/table.ts'
 import { ReloadError } from '../errors.ts'
 import type { ToMaster } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
 import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
-import { createTables } from '../shared/tables.ts'
+import { createTables, type OpenTables } from '../shared/tables.ts'
 import { AdminPorts } from './admin-ports.ts'
 import { type Death, Deaths } from './deaths.ts'
 import { Dispatch } from './dispatch.ts'
@@ -54,7 +53,7 @@ export class Master {
   #state: DaemonStatus['state'] = 'starting'
   #store: Store | undefined
   #registry: Registry | undefined
-  #tables: Tables | undefined
+  #tables: OpenTables | undefined
   #sockets = new ListeningSockets()
   readonly #roster = new Roster()
   #workers: Workers | undefined
@@ -208,7 +207,7 @@ export class Master {
     let prepared: Prepared | undefined
     try {
       prepared = await this.#staff?.prepare(config)
-      if (this.#store !== undefined) this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
+      if (this.#store !== undefined) this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true, instead: this.#tables })
       await workers.replaceAll(config, {
         open: (child) => openPorts(child, sockets.next, this.#dispatch?.isDealt === true),
         onReady: () => {
@@ -284,7 +283,7 @@ export class Master {
 
   #ended(child: WorkerChild, death: Death): void {
     if (death.isDeath && child.config.lifecycle.length > 0) this.#deaths.add(child, death)
-    this.#store?.checkReaders()
+    Store.checkReaders()
     this.#book.retire(child.pid ?? 0)
   }
 
