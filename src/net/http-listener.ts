@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { CloseReason } from '../contracts/close-reason.ts'
@@ -9,6 +9,7 @@ import type { HttpSocket } from './http-socket.ts'
 import type { Http2Sessions } from './http2-sessions.ts'
 import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
+import { createServer } from './node-http.ts'
 import {
   idleSockets,
   measuredResponseClass,
