@@ -67,6 +67,8 @@ export const RELOAD_CASES: readonly { count: number; limitMs: number }[] = [
 
 /** Tasks, beside BullMQ on a redis-server of its own: how many, and how many times as fast ours are to be. */
 export const TASK_COUNTS = { one: 1000, burst: 30_000, process: 50_000 } as const
+/** A million tasks that wait: milliseconds until the daemon is ready again, KiB of the queue for each. */
+export const WAITING = { count: 1_000_000, inputBytes: 100, limitMs: 30_000, limitKib: 1 } as const
 export const TASK_CASES = [
   { name: 'tasks delivered one by one', key: 'one', target: 0 },
   { name: 'tasks delivered in bursts of 1000', key: 'burst', target: 3 },

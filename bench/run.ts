@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchBullMq, hasRedis } from './bullmq.ts'
-import { IDLE_CASES, RATIO_CASES, type RatioCase, RELOAD_CASES, RELOADED, TABLE_TARGETS, TASK_CASES, TASK_COUNTS } from './cases.ts'
+import { IDLE_CASES, RATIO_CASES, type RatioCase, RELOAD_CASES, RELOADED, TABLE_TARGETS, TASK_CASES, TASK_COUNTS, WAITING } from './cases.ts'
 import { buildGenerator, generate, type Load } from './generator.ts'
 import { idleCost } from './idle.ts'
 import { printProfile } from './profile.ts'
@@ -11,6 +11,7 @@ import { Report } from './report.ts'
 import { type Ours, Server } from './server.ts'
 import { benchTables } from './tables.ts'
 import { benchTasks, type TaskFigures } from './tasks.ts'
+import { benchWaiting } from './waiting-tasks.ts'
 
 const USAGE = `npm run bench -- [options]
 
@@ -129,6 +130,21 @@ async function tasks(): Promise<void> {
   }
 }
 
+async function waiting(): Promise<void> {
+  const { count, inputBytes, limitMs, limitKib } = WAITING
+  const { startMs, rss, anon } = await benchWaiting(count, inputBytes)
+  const [kib, anonKib] = [rss / count, anon / count]
+  report.add({ case: 'start over a million waiting tasks', unit: 'ms', ours: startMs, target: `<= ${limitMs}`, isMet: startMs <= limitMs, notes: [] })
+  report.add({
+    case: 'a waiting task in the queue',
+    unit: 'KiB of RSS',
+    ours: kib,
+    target: `<= ${limitKib}`,
+    isMet: kib <= limitKib,
+    notes: [`${anonKib.toFixed(2)} of them private`],
+  })
+}
+
 async function reloads(): Promise<void> {
   for (const { count, limitMs } of RELOAD_CASES) {
     const server = await Server.ours(RELOADED)
@@ -166,4 +182,5 @@ if (isWanted({ name: 'table get set incr' })) tables()
 for (const entry of IDLE_CASES.filter(isWanted)) await idle(entry)
 if (isWanted({ name: 'reload' })) await reloads()
 if (isWanted({ name: 'tasks' })) await tasks()
+if (isWanted({ name: 'waiting' })) await waiting()
 process.exitCode = report.save(options) ? 0 : 1

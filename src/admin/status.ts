@@ -58,7 +58,9 @@ export interface TasksStatus extends TaskStatus {
   readonly workers: readonly TaskWorkerStatus[]
 }
 
-export interface TaskWorkerStatus {
+/** A process that is no worker. */
+export interface StaffStatus {
+  /** Which of those of its kind. */
   readonly index: number
   readonly pid: number
   readonly state: 'starting' | 'ready' | 'draining'
@@ -66,6 +68,9 @@ export interface TaskWorkerStatus {
   readonly restarts: number
   /** Resident memory. */
   readonly memory: number
+}
+
+export interface TaskWorkerStatus extends StaffStatus {
   /** Tasks that it has. */
   readonly tasks: number
 }
@@ -87,16 +92,8 @@ export interface TimerStatus {
 }
 
 /** A custom process. `messages` and `errors` count since it started. */
-export interface ProcessStatus {
+export interface ProcessStatus extends StaffStatus {
   readonly name: string
-  /** Which of its `count`. */
-  readonly index: number
-  readonly pid: number
-  readonly state: 'starting' | 'ready' | 'draining'
-  readonly startedAt: string
-  readonly restarts: number
-  /** Resident memory. */
-  readonly memory: number
   readonly messages: number
   readonly errors: number
 }

@@ -96,7 +96,8 @@ export class Overview {
       isSettled: now.isSettled,
       certificates: certificatesOf(this.#config),
       tables: this.#tables(now.tables),
-      ...now.counts,
+      users: now.counts.users,
+      groups: now.counts.groups,
     })
   }
 

@@ -1,4 +1,4 @@
-import type { ProcessStatus, TasksStatus, TimerStatus } from '../admin/status.ts'
+import type { ProcessStatus, StaffStatus, TasksStatus, TimerStatus } from '../admin/status.ts'
 import type { MetricsBook } from '../metrics/metrics-book.ts'
 import type { TaskStatus } from '../tasks/task-status.ts'
 import type { WorkerView } from './overview.ts'
@@ -15,20 +15,9 @@ export function timerStatuses(staff: readonly WorkerView[], book: MetricsBook): 
 /** The processes part of the status. */
 export function processStatuses(staff: readonly WorkerView[], book: MetricsBook): ProcessStatus[] {
   return staff.flatMap((view) => {
-    const { place, pid = 0, state, startedAt, restarts } = view
-    if (place?.role !== 'process') return []
-    const counted = statusOf(view, book) as { messages?: number; errors?: number } | undefined
-    return {
-      name: place.name ?? '',
-      index: place.index,
-      pid,
-      state,
-      startedAt: new Date(startedAt).toISOString(),
-      restarts,
-      memory: book.reportOf(pid)?.memory.rss ?? 0,
-      messages: counted?.messages ?? 0,
-      errors: counted?.errors ?? 0,
-    }
+    if (view.place?.role !== 'process') return []
+    const { messages = 0, errors = 0 } = (statusOf(view, book) as { messages?: number; errors?: number } | undefined) ?? {}
+    return { name: view.place.name ?? '', ...staffStatus(view, book), messages, errors }
   })
 }
 
@@ -39,12 +28,15 @@ export function tasksStatus(staff: readonly WorkerView[], book: MetricsBook): Ta
   // It was put together by QueueDuty, of this package.
   const said = (statusOf(queue, book) as TaskStatus | undefined) ?? { waiting: 0, running: 0, failed: 0, classes: [] }
   const workers = staff.flatMap((view) => {
-    const { place, pid = 0, state, startedAt, restarts } = view
-    if (place?.role !== 'task') return []
+    if (view.place?.role !== 'task') return []
     const { tasks = 0 } = (statusOf(view, book) as { tasks?: number } | undefined) ?? {}
-    return { index: place.index, pid, state, startedAt: new Date(startedAt).toISOString(), restarts, memory: book.reportOf(pid)?.memory.rss ?? 0, tasks }
+    return { ...staffStatus(view, book), tasks }
   })
   return { ...said, workers }
+}
+
+function staffStatus({ place, pid = 0, state, startedAt, restarts }: WorkerView, book: MetricsBook): StaffStatus {
+  return { index: place?.index ?? 0, pid, state, startedAt: new Date(startedAt).toISOString(), restarts, memory: book.reportOf(pid)?.memory.rss ?? 0 }
 }
 
 function statusOf({ status, pid = 0 }: WorkerView, book: MetricsBook): unknown {

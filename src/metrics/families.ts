@@ -54,6 +54,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   polyport_tasks_done_total: { type: 'counter', help: 'Tasks that are done, by class.' },
   polyport_tasks_failed_total: { type: 'counter', help: 'Tasks that have failed for good, by class.' },
   polyport_tasks_retried_total: { type: 'counter', help: 'Attempts that were not the first, by class.' },
+  polyport_tasks_abandoned_total: { type: 'counter', help: 'Tasks of `run` for whose output nobody waits any more, by class.' },
   polyport_tasks_refused_total: { type: 'counter', help: 'Tasks that were not taken, by reason.' },
   polyport_tasks_kept_failed: { type: 'gauge', help: 'Tasks that are kept among the failed.' },
   polyport_task_queue_seconds: { type: 'histogram', help: 'Time from when a task is due until a task worker gets it, by class.' },

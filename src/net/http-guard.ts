@@ -1,10 +1,10 @@
-import type { IncomingMessage, Server, ServerOptions } from 'node:http'
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { answerAndEnd } from './http-answer.ts'
 import type { HttpSocket } from './http-socket.ts'
 import { STATUS_CODES } from './node-http.ts'
-import { abandonResponse, answerHalfClosed, hasSentHead, type MeasuredResponse } from './node-internals.ts'
+import { abandonResponse, answerHalfClosed, hasSentHead } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { boundBody, breakOff } from './request-body.ts'
 import { BAD_REQUEST, type Fault, HeadCheck, TOO_LONG_BODY } from './request-head.ts'
@@ -104,19 +104,20 @@ export class HttpGuard {
     return this.#kept.has(socket)
   }
 
-  /** Whether a request may go on; otherwise it has its answer. */
-  admits(request: IncomingMessage, response: MeasuredResponse): boolean {
+  /** Why a request may not go on. Of one that may, the body is bounded. */
+  faultOf(request: IncomingMessage): Fault | undefined {
     const fault = this.#head.faultOf(request)
-    if (fault === undefined) {
-      if (this.#head.hasOpenBody) boundBody(request, this.#port.limits.bodyBytes, this.#onTooLong)
-      return true
-    }
-    this.refuseRequest(request, response, fault)
-    return false
+    if (fault === undefined && this.#head.hasOpenBody) boundBody(request, this.#port.limits.bodyBytes, this.#onTooLong)
+    return fault
+  }
+
+  /** Whether the last one that was looked at has a body. */
+  get hasBody(): boolean {
+    return this.#head.hasBody
   }
 
   /** Answers a request that goes no further. */
-  refuseRequest(request: IncomingMessage, response: MeasuredResponse, fault: Fault): void {
+  refuseRequest(request: IncomingMessage, response: ServerResponse, fault: Fault): void {
     const socket = request.socket as HttpSocket
     this.#note(socket, fault)
     // The end that Node makes of a connection behind its last response. It closes at once, and so may reset what the client has not read.

@@ -10,16 +10,7 @@ import type { Http2Sessions } from './http2-sessions.ts'
 import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
 import { createServer } from './node-http.ts'
-import {
-  idleSockets,
-  measuredResponseClass,
-  type StreamHandle,
-  setPeer,
-  socketFromHandle,
-  startReading,
-  stopReading,
-  streamHandleOf,
-} from './node-internals.ts'
+import { idleSockets, type StreamHandle, setPeer, socketFromHandle, startReading, stopReading, streamHandleOf } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { refuseByHttp } from './refusal.ts'
 import { endInGoodOrder } from './socket-end.ts'
@@ -63,10 +54,7 @@ export class HttpListener implements SecureListener {
     }
     // Other upgrades are answered as the plain requests that they also are (Upgrade: h2c, say).
     const shouldUpgradeCallback = (request: IncomingMessage): boolean => this.#upgrades(request)
-    this.#server = createServer(
-      { ...requests.guard.serverOptions(), shouldUpgradeCallback, ServerResponse: measuredResponseClass() } as object,
-      requests.onRequest as never,
-    )
+    this.#server = createServer({ ...requests.guard.serverOptions(), shouldUpgradeCallback } as object, requests.onRequest as never)
     requests.guard.watch(this.#server)
     this.#server.on('checkContinue', requests.onExpect as never)
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head))

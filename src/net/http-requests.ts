@@ -5,7 +5,7 @@ import { believe } from './client-address.ts'
 import { HttpGuard } from './http-guard.ts'
 import type { HttpSocket } from './http-socket.ts'
 import { isPromise } from './is-promise.ts'
-import type { MeasuredResponse, ResponseObserver } from './node-internals.ts'
+import { type MeasuredResponse, type ResponseObserver, tellWhenLeft } from './node-internals.ts'
 import type { Port } from './port.ts'
 import { BAD_REQUEST } from './request-head.ts'
 
@@ -33,42 +33,48 @@ export class HttpRequests implements ResponseObserver {
   }
 
   readonly onRequest = (request: IncomingMessage, response: MeasuredResponse): void => {
-    if (this.#admits(request, response)) this.#serve(request, response)
+    const start = performance.now()
+    if (this.#admits(request, response, start)) this.#serve(request, response, start)
   }
 
   /** The client waits for 100 (Continue) before it sends its body. */
   readonly onExpect = (request: IncomingMessage, response: MeasuredResponse): void => {
-    if (!this.#admits(request, response)) return
+    const start = performance.now()
+    if (!this.#admits(request, response, start)) return
     response.writeContinue()
-    this.#serve(request, response)
+    this.#serve(request, response, start)
   }
 
-  /** A request of HTTP/2: its connection has others beside it, and checks of its own. */
+  /** A request of HTTP/2: its connection has others beside it, and checks and counts of its own. */
   readonly onStream = (request: IncomingMessage, response: MeasuredResponse): void => {
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
     this.#port.counters.messagesIn++
-    this.#serve(request, response)
+    response.observer = this
+    this.#serve(request, response, response.startedAt ?? performance.now())
   }
 
-  #admits(request: IncomingMessage, response: MeasuredResponse): boolean {
+  #admits(request: IncomingMessage, response: MeasuredResponse, start: number): boolean {
     const socket = request.socket as HttpSocket
     // What comes behind a request that was refused has no answer.
     if (socket.polyportRefused !== undefined) return false
-    response.observer = this
-    response.startedAt = performance.now()
-    socket.polyportResponse = response
     if (this.#isStopping || this.#port.isBusy) response.shouldKeepAlive = false
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
     const { counters, trustedProxies } = this.#port
     counters.messagesIn++
     if (trustedProxies !== undefined) believe(request, trustedProxies)
-    return this.guard.admits(request, response)
+    const fault = this.guard.faultOf(request)
+    if (fault === undefined) return true
+    this.#follow(response, start)
+    this.guard.refuseRequest(request, response, fault)
+    return false
   }
 
-  #serve(request: IncomingMessage, response: MeasuredResponse): void {
-    if (this.webSockets?.isAskedFor(request) === true) return this.guard.refuseRequest(request, response, BAD_REQUEST)
-    if (this.#port.protocol === 'websocket') return refusePlain(response)
-    if (this.#steps.length === 0) this.#handle(request, response, response.startedAt)
+  #serve(request: IncomingMessage, response: MeasuredResponse, start: number): void {
+    const isForWebSockets = this.webSockets?.isAskedFor(request) === true
+    if (!isForWebSockets && this.#port.protocol === 'http' && this.#steps.length === 0) return this.#handle(request, response, start)
+    this.#follow(response, start)
+    if (isForWebSockets) this.guard.refuseRequest(request, response, BAD_REQUEST)
+    else if (this.#port.protocol === 'websocket') refusePlain(response)
     else this.#step(0, request, response)
   }
 
@@ -104,11 +110,25 @@ export class HttpRequests implements ResponseObserver {
 
   /** Once for each response, when it is over. */
   count(response: MeasuredResponse): void {
+    const end = performance.now()
+    this.#count(response, end - (response.startedAt ?? end))
+  }
+
+  #count({ req, statusCode }: ServerResponse, ms: number): void {
     const { counters } = this.#port
     counters.messagesOut++
-    counters.requestDuration.observeMs(performance.now() - response.startedAt)
-    const method = response.req.method ?? 'GET'
-    counters.request(METHODS.has(method) ? method : 'OTHER', response.statusCode)
+    counters.requestDuration.observeMs(ms)
+    const method = req.method ?? 'GET'
+    counters.request(METHODS.has(method) ? method : 'OTHER', statusCode)
+  }
+
+  /** From now on somebody may ask for this response, and its end is noted. */
+  #follow(response: MeasuredResponse, start: number): void {
+    if (response.observer !== undefined) return
+    response.startedAt = start
+    tellWhenLeft(response, this)
+    const socket = response.req.socket as HttpSocket
+    socket.polyportResponse = response
   }
 
   #step(index: number, request: IncomingMessage, response: MeasuredResponse): void {
@@ -122,11 +142,13 @@ export class HttpRequests implements ResponseObserver {
     }
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse, start: number): void {
+  #handle(request: IncomingMessage, response: MeasuredResponse, start: number): void {
     const port = this.#port
+    const { hasBody } = this.guard
     try {
       const result: unknown = (port.handler as HttpHandler).onRequest(request, response)
       if (isPromise(result)) {
+        this.#follow(response, start)
         void this.#settle(result, request, response, start)
         return
       }
@@ -134,7 +156,12 @@ export class HttpRequests implements ResponseObserver {
       port.failed(error, 'onRequest')
       answerFailure(response)
     }
-    port.counters.handler.observeMs(performance.now() - start)
+    const end = performance.now()
+    port.counters.handler.observeMs(end - start)
+    if (response.observer !== undefined) return
+    // Most responses have left already, and need not be followed. Nothing is put on them: that is slow for those to which Express has given another prototype.
+    if (!hasBody && response.writableEnded && response.socket?.writableLength === 0) this.#count(response, end - start)
+    else this.#follow(response, start)
   }
 
   async #settle(result: PromiseLike<unknown>, request: IncomingMessage, response: ServerResponse, start: number): Promise<void> {

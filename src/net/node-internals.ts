@@ -1,7 +1,6 @@
 import dgram from 'node:dgram'
 import type http from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createRequire } from 'node:module'
+import type { ServerResponse } from 'node:http'
 import net from 'node:net'
 import type tls from 'node:tls'
 
@@ -200,8 +199,22 @@ export interface ResponseObserver {
   responded(response: MeasuredResponse): void
 }
 
-/** A response that tells when it has left. Node calls `detachSocket` then, once: a 'close' listener would cost each request twice as much. */
-export type MeasuredResponse = ServerResponse & { observer: ResponseObserver | undefined; startedAt: number }
+/** A response whose way is followed. */
+export type MeasuredResponse = ServerResponse & { observer?: ResponseObserver | undefined; startedAt?: number }
+
+/**
+ * Tells an observer, once, when a response has left. Node calls `detachSocket` then: a 'close' listener would cost each request twice as much. It is put
+ * on the response itself, as Express gives responses another prototype.
+ */
+export function tellWhenLeft(response: MeasuredResponse, observer: ResponseObserver): void {
+  response.observer = observer
+  response.detachSocket = detachAndTell
+}
+
+function detachAndTell(this: MeasuredResponse, socket: net.Socket): void {
+  ;(Object.getPrototypeOf(this) as ServerResponse).detachSocket.call(this, socket)
+  this.observer?.responded(this)
+}
 
 /** A request that is followed by FIN has its answer, also one that takes a while. Without this Node ends the connection at once. */
 export function answerHalfClosed(server: http.Server): void {
@@ -220,19 +233,4 @@ export function abandonResponse(response: ServerResponse, socket: net.Socket): v
   state.destroyed = true
   state._closed = true
   process.nextTick(() => response.emit('close'))
-}
-
-/** The class of responses for `http.createServer`. Made on demand: node:http costs a worker without http ports megabytes. */
-export function measuredResponseClass(): typeof ServerResponse<IncomingMessage> {
-  const { ServerResponse: Base } = createRequire(import.meta.url)('node:http') as typeof import('node:http')
-  return class extends Base {
-    observer: ResponseObserver | undefined = undefined
-    startedAt = 0
-
-    // Not in the documentation, though in the types: the opposite of assignSocket().
-    override detachSocket(socket: net.Socket): void {
-      super.detachSocket(socket)
-      this.observer?.responded(this as unknown as MeasuredResponse)
-    }
-  } as unknown as typeof ServerResponse<IncomingMessage>
 }

@@ -30,11 +30,14 @@ export class HeadCheck {
     this.#limits = limits
   }
 
-  /** Whether the last one that was looked at has a body whose length is not known before. */
+  /** Whether the last one that was looked at has a body. */
+  hasBody = false
+  /** And one whose length is not known before. */
   hasOpenBody = false
 
   /** Undefined when it is as it should be. A target in absolute form becomes one in origin form. */
   faultOf(request: IncomingMessage): Fault | undefined {
+    this.hasBody = false
     this.hasOpenBody = false
     // `GET /` alone is taken for HTTP/0.9. HTTP/2 has checks of its own.
     if (request.httpVersionMajor !== 1) return request.httpVersionMajor === 2 ? undefined : BAD_REQUEST
@@ -51,10 +54,13 @@ export class HeadCheck {
       if (name.length === HOST_LENGTH && name.toLowerCase() === 'host') {
         numHosts++
         if (!this.#isHostGood(value)) return BAD_REQUEST
-      } else if (name.length === CONTENT_LENGTH_LENGTH && name.toLowerCase() === 'content-length') isTooLong = Number(value) > this.#limits.bodyBytes
-      else if (name.length === TRANSFER_ENCODING_LENGTH && name.toLowerCase() === 'transfer-encoding') {
+      } else if (name.length === CONTENT_LENGTH_LENGTH && name.toLowerCase() === 'content-length') {
+        this.hasBody = true
+        isTooLong = Number(value) > this.#limits.bodyBytes
+      } else if (name.length === TRANSFER_ENCODING_LENGTH && name.toLowerCase() === 'transfer-encoding') {
         // RFC 9112 section 6.1: HTTP/1.0 has no such thing, and others are not known here, so what comes cannot be told apart.
         if (request.httpVersionMinor === 0 || value.toLowerCase() !== 'chunked') return BAD_REQUEST
+        this.hasBody = true
         this.hasOpenBody = true
       }
     }

@@ -11,6 +11,15 @@ const MAP_BYTES = 4 * 1024 * 1024 * 1024
 const MAX_DATABASES = 512
 const SHARED_MEMORY = '/dev/shm'
 
+const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
+const LMDB_OPTIONS = {
+  ...BINARY,
+  eventTurnBatching: false,
+  commitDelay: 0,
+  // With it, close() waits for ever when the last writer was killed in the midst of a commit.
+  overlappingSync: false,
+} as const
+
 // LMDB must not find a page left over when it commits; see Store.#soakUp. A value of one page for itself.
 const SPONGE_VALUE = Buffer.alloc(2100)
 const SPONGE_ROWS = 64
@@ -32,9 +41,10 @@ export interface Rows {
 
 /** Memory that several processes share: LMDB on a tmpfs. Every write is a transaction; a killed writer leaves no lock and no half write. */
 export class Store {
+  readonly #gate: RootDatabase<Buffer, Buffer>
   readonly #root: RootDatabase<Buffer, Buffer>
   readonly #sponge: Database<Buffer, Buffer>
-  readonly #dir: string
+  readonly dir: string
   #isInTransaction = false
   /** Pages that the deletions of this transaction have emptied. */
   #emptied = 0
@@ -46,15 +56,19 @@ export class Store {
   }
 
   private constructor(dir: string, options: { isDurable: boolean }) {
-    this.#dir = dir
-    this.#root = open({
-      path: join(dir, 'store'),
-      encoding: 'binary',
-      keyEncoding: 'binary',
+    this.dir = dir
+    this.#gate = open({ ...LMDB_OPTIONS, path: join(dir, 'gate'), noSync: true })
+    const { root, sponge } = this.#locked(() => this.#open(options))
+    this.#root = root
+    this.#sponge = sponge
+  }
+
+  #open(options: { isDurable: boolean }): { root: RootDatabase<Buffer, Buffer>; sponge: Database<Buffer, Buffer> } {
+    const root = open<Buffer, Buffer>({
+      ...LMDB_OPTIONS,
+      path: join(this.dir, 'store'),
       mapSize: MAP_BYTES,
       maxDbs: MAX_DATABASES,
-      eventTurnBatching: false,
-      commitDelay: 0,
       // In memory there is nothing to wait for. On disk, a commit waits for what it has written, but not for the page that
       // makes it the latest: a crash of the machine may undo the last commits, and never leaves half of one.
       noSync: !options.isDurable,
@@ -62,10 +76,8 @@ export class Store {
       // Without it, a writer that is killed within its commit can leave the store so that nobody writes to it again
       // (MDB_PROBLEM, seen after some tens of kills; none in 400 with it). It has a price: a full tmpfs ends the process.
       useWritemap: true,
-      // With it, close() waits for ever when the last writer was killed in the midst of a commit.
-      overlappingSync: false,
     })
-    this.#sponge = this.#root.openDB<Buffer, Buffer>({ name: 'sponge', encoding: 'binary', keyEncoding: 'binary' })
+    return { root, sponge: root.openDB<Buffer, Buffer>({ name: 'sponge', ...BINARY }) }
   }
 
   /**
@@ -93,7 +105,8 @@ export class Store {
   }
 
   rows(name: string): Rows {
-    return new StoreRows(this, this.#root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }))
+    const open = (): Database<Buffer, Buffer> => this.#root.openDB<Buffer, Buffer>({ name, ...BINARY })
+    return new StoreRows(this, this.#isInTransaction ? open() : this.#locked(open))
   }
 
   /**
@@ -106,15 +119,26 @@ export class Store {
     this.#emptied = 0
     let result: T | undefined
     try {
-      // LMDB is not given the result: it would hold the lock until a promise is done.
-      this.#root.transactionSync(() => {
-        result = settled(fn())
-        this.#soakUp()
-      })
+      this.#locked(() =>
+        // LMDB is not given the result: it would hold the lock until a promise is done.
+        this.#root.transactionSync(() => {
+          result = settled(fn())
+          this.#soakUp()
+        }),
+      )
     } finally {
       this.#isInTransaction = false
     }
     return result as T
+  }
+
+  /**
+   * LMDB 0.9.90 (lmdb 3.5.6) tells all processes, when one opens a store, that the latest transaction is the one which it has read just
+   * before. Those committed meanwhile are lost then, and pages in use are written again. So nobody commits while somebody opens: the lock for
+   * that is the one of another store, to which nothing is ever written.
+   */
+  #locked<T>(fn: () => T): T {
+    return this.#gate.transactionSync(fn)
   }
 
   /** @internal Within a transaction: a deletion has made a tree smaller by so many pages. */
@@ -158,12 +182,13 @@ export class Store {
     if (!this.#isOpen) return
     this.#isOpen = false
     void this.#root.close()
+    void this.#gate.close()
   }
 
   /** Closes and removes it. */
   destroy(): void {
     this.close()
-    rmSync(this.#dir, { recursive: true, force: true })
+    rmSync(this.dir, { recursive: true, force: true })
   }
 }
 

@@ -31,6 +31,8 @@ export class Entry implements Due {
   expectedMs = 0
   /** It was in a process that died with several tasks: to be run alone, so that it is known which one does it. */
   isSuspect = false
+  /** Nobody waits for its output any more. */
+  isAbandoned = false
   /** It has run for too long, and its process is being replaced. */
   isOverdue = false
 

@@ -77,6 +77,7 @@ export class Outcomes {
   #back(entry: Entry): void {
     const { book, stats, log, again } = this.#parts
     const { id: task, lane, tries } = entry
+    if (entry.isAbandoned) return book.forget(entry)
     if (entry.kills >= Math.max(tries, MIN_KILLS)) {
       const message = `The process that ran ${lane.className} has died ${entry.kills} times: the task is set aside`
       this.#fail(entry, { name: 'TaskFailedError', message })

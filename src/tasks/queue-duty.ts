@@ -3,6 +3,7 @@ import type { TasksConfig } from '../config/task-schema.ts'
 import type { Problem } from '../errors.ts'
 import type { Duty, DutyParts, DutyReport } from '../ipc/duty.ts'
 import type { Member } from '../ipc/post.ts'
+import { FolderClaim } from '../shared/folder-claim.ts'
 import { TaskStore } from '../shared/task-store.ts'
 import { marksPath, takeMarks } from './running-marks.ts'
 import { answerAdmin, type TaskQuestion } from './task-admin.ts'
@@ -11,6 +12,8 @@ import { TaskQueue } from './task-queue.ts'
 import { pack, RECORD_VERSION, STAGE, unpack } from './task-record.ts'
 import { taskStatus } from './task-status.ts'
 
+// A queue whose master was killed ends within a second; two on one store would each run all that is there.
+const CLAIM_MS = 5000
 // How long a new queue waits for task workers of the one before to say what they are at.
 const GREETING_MS = 1000
 // By then every process that delivers has found a new queue.
@@ -27,6 +30,7 @@ export class QueueDuty implements Duty {
   /** Said before the queue was loaded. */
   #early: (() => void)[] = []
   #queue: TaskQueue | undefined
+  #claim: FolderClaim | undefined
   #store: TaskStore | undefined
   #highest = 0
   #missing = ''
@@ -43,7 +47,7 @@ export class QueueDuty implements Duty {
     }
     post.on(TOPIC.hello, (body, from) => queue(() => this.#greet(from, body as Hello)))
     post.on(TOPIC.bye, (_, { owner }) => queue((it) => it.bid(owner)))
-    post.on(TOPIC.deliver, (body, { owner }) => queue((it) => it.deliver(owner, unpack(body as Uint8Array))))
+    post.on(TOPIC.deliver, (body, { owner }) => queue((it) => this.#deliver(it, owner, unpack(body as Uint8Array))))
     post.on(TOPIC.results, (body, { owner }) => queue((it) => it.results(owner, STAGE.handle, body as TaskResult[])))
     post.on(TOPIC.finished, (body, { owner }) => queue((it) => it.results(owner, STAGE.finish, body as TaskResult[])))
     post.on(TOPIC.returned, (body, { owner }) => queue((it) => it.returned(owner, body as number[])))
@@ -52,8 +56,11 @@ export class QueueDuty implements Duty {
   }
 
   async load(): Promise<readonly Problem[]> {
-    const { post, log } = this.#parts
+    const { post, log, config } = this.#parts
     const { dataDir, maxQueued, maxFailed } = this.#config
+    this.#claim = await FolderClaim.take(dataDir, CLAIM_MS)
+    if (this.#claim === undefined)
+      return [{ file: config.file, path: 'tasks.dataDir', message: `another daemon keeps its tasks in ${dataDir}, expected a folder of its own` }]
     this.#store = new TaskStore({ dir: dataDir, version: RECORD_VERSION })
     const queue = new TaskQueue({
       store: this.#store,
@@ -66,7 +73,7 @@ export class QueueDuty implements Duty {
         accepted: (owner, upTo) => post.send({ owner }, TOPIC.accepted, upTo),
         refused: (owner, refused) => post.send({ owner }, TOPIC.refused, refused),
         answer: (owner, answer) => post.send({ owner }, TOPIC.answer, answer),
-        ranIn: (owner) => takeMarks(marksPath(this.#parts.config.runtimeDir, owner)),
+        ranIn: (owner) => takeMarks(marksPath(config.runtimeDir, owner)),
         kill: (owner) => this.#kill(owner),
       },
     })
@@ -99,6 +106,7 @@ export class QueueDuty implements Duty {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     await this.#queue?.stop()
+    this.#claim?.release()
   }
 
   report(): DutyReport {
@@ -118,6 +126,12 @@ export class QueueDuty implements Duty {
     this.#known.add(from.owner)
     this.#queue?.greet(from.owner, hello)
     this.#parts.post.send(from, TOPIC.welcome, { highest: this.#highest } satisfies Welcome)
+  }
+
+  /** What a process has sent may come after the news that it has ended. */
+  #deliver(queue: TaskQueue, owner: number, records: readonly Buffer[]): void {
+    queue.deliver(owner, records)
+    if (!this.#parts.post.members().some((member) => member.owner === owner)) queue.lost(owner)
   }
 
   /** Somebody has come or gone. */

@@ -61,15 +61,20 @@ function failed(queue: TaskQueue, limit: number): TaskView[] {
 }
 
 function living(queue: TaskQueue, state: 'waiting' | 'running', limit: number): TaskView[] {
-  const found: Entry[] = []
+  let found: Entry[] = []
   for (const entry of queue.book.entries.values()) {
     if (entry.givenAt > 0 === (state === 'running')) found.push(entry)
+    // Never all of a million at once: nothing else is done meanwhile.
+    if (found.length >= 2 * limit) found = firstOf(found, limit)
   }
-  found.sort((a, b) => a.due - b.due || a.id - b.id)
-  return found.slice(0, limit).flatMap((entry) => {
+  return firstOf(found, limit).flatMap((entry) => {
     const record = queue.book.recordOf(entry)
     return record === undefined ? [] : [view(decodeRecord(record), state)]
   })
+}
+
+function firstOf(entries: readonly Entry[], count: number): Entry[] {
+  return entries.toSorted((a, b) => a.due - b.due || a.id - b.id).slice(0, count)
 }
 
 function details(queue: TaskQueue, id: number): TaskDetails {

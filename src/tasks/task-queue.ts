@@ -277,6 +277,9 @@ export class TaskQueue {
   }
 
   #giveUp(entry: Entry): void {
+    if (entry.isAbandoned) return
+    entry.isAbandoned = true
+    this.stats.of(entry.lane.className).abandoned++
     // One that runs goes on; nobody looks for its result.
     if (this.#of(entry.stage).withdraw(entry)) this.book.forget(entry)
   }

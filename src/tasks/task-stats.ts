@@ -12,6 +12,7 @@ export class ClassStats {
   done = 0
   failed = 0
   retried = 0
+  abandoned = 0
   readonly queueSeconds: Histogram = new Histogram()
   readonly handleSeconds: Histogram = new Histogram()
 }
@@ -58,6 +59,7 @@ export class TaskStats {
       perClass('polyport_tasks_done_total', ({ done }) => done),
       perClass('polyport_tasks_failed_total', ({ failed }) => failed),
       perClass('polyport_tasks_retried_total', ({ retried }) => retried),
+      perClass('polyport_tasks_abandoned_total', ({ abandoned }) => abandoned),
       family(
         'polyport_tasks_refused_total',
         Object.entries(this.refused).map(([reason, value]) => ({ value, labels: { reason } })),

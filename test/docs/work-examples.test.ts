@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, DaemonProcess } from '../daemon-process.ts'
 import { WebClient } from '../web-client.ts'
 import { blockWith } from './blocks.ts'
@@ -53,6 +54,37 @@ describe('the examples run:', () => {
 
     assert.equal(await client.until('unknown\r\n'), '3\r\nunknown\r\n')
     assert.equal(await daemon.stop(), 0)
+  })
+
+  test('the order of docs/tasks.md is taken, and its receipt reaches the customer', async (t) => {
+    const page = 'docs/tasks.md'
+    const screen = `import { WebSocketHandler } from 'polyport'
+      export default class Screen extends WebSocketHandler { onOpen(connection) { connection.bind('ann') } onMessage() {} }`
+    const whole = config(page, '"orders"')
+    const ports = [...whole.ports, { name: 'screen', protocol: 'websocket', port: 0, handler: './screen.mjs' }]
+    const files = { 'orders.ts': blockWith(page, 'class SendReceipt'), 'screen.mjs': screen }
+    const daemon = await DaemonProcess.start(t, { ...whole, ports }, { files })
+    const [orders, screens] = [await daemon.address('orders'), await daemon.address('screen')]
+    const ann = await WebClient.open(t, `ws://${screens.host}:${screens.port}/`)
+
+    const taken = await (await fetch(`http://${orders.host}:${orders.port}/`)).text()
+
+    assert.match(taken, /^Order taken, receipt \d+$/)
+    assert.equal(await ann.next(), '1 items for ann')
+    assert.match(await daemon.line(/Sending a receipt/), /"task":"SendReceipt","customer":"ann","attempt":1/)
+  })
+
+  test('the listeners of docs/events.md welcome who signs up, and count', async (t) => {
+    const page = 'docs/events.md'
+    const daemon = await DaemonProcess.start(t, config(page, '"SignedUp"'), { files: { 'signup.ts': blockWith(page, 'class SignedUp') } })
+    const client = await Client.open(await daemon.address('signup'))
+
+    client.write('ann\r\n')
+
+    await client.until('Welcome, ann')
+    client.socket.destroy()
+    while ((await daemon.status()).tasks?.classes.find(({ name }) => name === 'Count')?.done !== 1) await sleep(20)
+    assert.deepEqual((await daemon.status()).tables, [{ name: 'stats', rows: 1, size: 10 }])
   })
 
   test('the hooks of docs/lifecycle.md', async (t) => {

@@ -10,7 +10,6 @@ import {
   boundPort,
   idleSockets,
   type MeasuredResponse,
-  measuredResponseClass,
   peerOf,
   readRaw,
   receiveOn,
@@ -21,6 +20,7 @@ import {
   stopReading,
   stopReadingRaw,
   stopReceiving,
+  tellWhenLeft,
   unsentBytes,
 } from '../../src/net/node-internals.ts'
 
@@ -34,7 +34,7 @@ import {
  * - the "http.server.connections" symbol of an http.Server and idle() of its value; socket._httpMessage
  * - handle.onread(arrayBuffer) with what was read, without one at the end, while there is no socket; then a socket on the same handle
  * - socket._peername, which remoteAddress and remotePort are taken from
- * - ServerResponse#detachSocket, called once when a response has left; createServer({ ServerResponse })
+ * - ServerResponse#detachSocket, called once when a response has left, also when it is a member of its own
  */
 
 function bound(): StreamHandle {
@@ -131,11 +131,12 @@ test('a UDP socket can be held unread and be received on by another socket objec
   receiver.close()
 })
 
-test('a measured response tells once when it has left', async (t) => {
+test('a response tells once when it has left, also when it has another prototype by then', async (t) => {
   const left: number[] = []
   const observer = { responded: (response: MeasuredResponse) => void left.push(response.statusCode) }
-  const server = http.createServer({ ServerResponse: measuredResponseClass() }, (_request, response) => {
-    ;(response as unknown as MeasuredResponse).observer = observer
+  const server = http.createServer((_request, response) => {
+    tellWhenLeft(response, observer)
+    Object.setPrototypeOf(response, Object.create(http.ServerResponse.prototype) as object)
     response.statusCode = 204
     response.end()
   })

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { childrenOf, type DaemonOptions, DaemonProcess } from '../daemon-process.ts'
@@ -7,13 +9,21 @@ import { childrenOf, type DaemonOptions, DaemonProcess } from '../daemon-process
 /** Tasks that leave a trace, and a port that delivers them. */
 const FILES = {
   'tasks.ts': `
-    import { appendFileSync } from 'node:fs'
+    import { appendFileSync, existsSync } from 'node:fs'
     import { Task } from 'polyport'
     /** Appends its number, and takes so long. */
     export class Note extends Task<{ n: number; ms: number }> {
       async handle({ n, ms }: { n: number; ms: number }) {
         if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
         appendFileSync('notes', n + '\\n')
+      }
+    }
+    /** Runs until there is a file of the name release. */
+    export class Held extends Task<number, string> {
+      async handle(n: number) {
+        while (!existsSync('release')) await new Promise((resolve) => setTimeout(resolve, 20))
+        appendFileSync('notes', 'held ' + n + '\\n')
+        return 'held ' + n
       }
     }
     export class Poison extends Task<number> {
@@ -103,6 +113,11 @@ export class TaskDaemon {
     return (await response.json()) as Delivered
   }
 
+  /** Lets Held end. */
+  release(): void {
+    writeFileSync(join(this.daemon.dir, 'release'), '')
+  }
+
   lines(file: string): string[] {
     try {
       return readFileSync(join(this.daemon.dir, file), 'utf8').split('\n').filter(Boolean)
@@ -123,6 +138,49 @@ export class TaskDaemon {
       assert.ok(Date.now() < end, `${what} within ${ms} ms\n${this.daemon.lines.slice(-20).join('\n')}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
+  }
+}
+
+// Of one slice of measuring.
+const SLICE_MS = 500
+const PROBES = 4
+
+/** Asks the port of a TaskDaemon for nothing, again and again, and looks how long that takes. */
+export class Probe {
+  readonly #ask: () => Promise<unknown>
+
+  private constructor(ask: () => Promise<unknown>) {
+    this.#ask = ask
+  }
+
+  static async open(t: TestContext, daemon: DaemonProcess): Promise<Probe> {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: PROBES })
+    t.after(() => agent.destroy())
+    const where = { ...(await daemon.address('door')), agent }
+    return new Probe(async () => {
+      const [response] = (await once(http.get(where), 'response')) as [http.IncomingMessage]
+      await once(response.resume(), 'end')
+    })
+  }
+
+  /** The time that 99 of 100 answers take at most, in milliseconds, of so many slices of time. */
+  async p99s(slices: number): Promise<number[]> {
+    const found: number[] = []
+    for (let slice = 0; slice < slices; slice++) {
+      const times: number[] = []
+      const end = performance.now() + SLICE_MS
+      await Promise.all(
+        Array.from({ length: PROBES }, async () => {
+          while (performance.now() < end) {
+            const startedAt = performance.now()
+            await this.#ask()
+            times.push(performance.now() - startedAt)
+          }
+        }),
+      )
+      found.push(times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.POSITIVE_INFINITY)
+    }
+    return found
   }
 }
 

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
 import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { counter } from '../../src/shared/counter.ts'
 import { SharedMemory } from './shared-memory.ts'
+
+const OPENER = fileURLToPath(new URL('../fixtures/shared/store-opener.ts', import.meta.url))
 
 describe('several processes', () => {
   test('add up: 4 with 2,000 increments of a table and of a counter make 8,000', async (t) => {
@@ -13,6 +17,27 @@ describe('several processes', () => {
 
     assert.equal(memory.table('memory').get('row', 'n'), 8000)
     assert.equal(counter(memory.store, 'count').value, 8000)
+  })
+
+  // LMDB alone loses one in some hundred opens.
+  test('lose nothing that one writes while others open the store', async (t) => {
+    const memory = new SharedMemory(t)
+    const total = counter(memory.store, 'total')
+    const opener = fork(OPENER, [memory.store.dir, '1500'])
+    t.after(() => opener.kill('SIGKILL'))
+    const ended = new Promise((resolve) => opener.once('exit', resolve))
+    let added = 0
+
+    let isOpening = true
+    void ended.then(() => (isOpening = false))
+    while (isOpening) {
+      for (let i = 0; i < 100; i++) added = Math.max(added + 1, total.add(1))
+      await new Promise(setImmediate)
+    }
+
+    assert.equal(await ended, 0)
+    assert.equal(total.value, added)
+    assert.ok(added > 10_000, `${added} written`)
   })
 
   test('add up in a persistent table', async (t) => {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { createDaemon, type Daemon } from 'polyport'
@@ -88,16 +91,19 @@ export function appSuite(fixture: string, { except = [], otherHeaders = [], unty
   const file = join(FIXTURES, fixture)
   let daemon: Daemon
   let own: { port: number; close: () => unknown }
+  const folder = mkdtempSync(join(tmpdir(), 'polyport-app-'))
+  const admin = { path: join(folder, 'admin.sock') }
 
   before(async () => {
     // Another instance of the same module.
     const module = (await import(`${file}?own`)) as { serve: () => Promise<typeof own> }
     own = await module.serve()
-    daemon = await createDaemon({ log: { level: 'silent' }, maxWaitSeconds: 1, ports: [{ protocol: 'http', port: 0, handler: file }] })
+    daemon = await createDaemon({ log: { level: 'silent' }, maxWaitSeconds: 1, admin, ports: [{ protocol: 'http', port: 0, handler: file }] })
   })
   after(async () => {
     await own?.close()
     await daemon?.stop()
+    rmSync(folder, { recursive: true })
   })
 
   describe(`${fixture} answers as on its own server`, () => {
@@ -123,7 +129,8 @@ export function appSuite(fixture: string, { except = [], otherHeaders = [], unty
       }
     })
 
-    test('several requests on one connection', async () => {
+    test('several requests on one connection, and each is counted when it has its answer', async () => {
+      const before = await countedRequests(admin.path)
       const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
       const statuses: (number | undefined)[] = []
       for (const path of ['/hello', '/json', '/empty', '/not/there', '/hello']) {
@@ -133,11 +140,21 @@ export function appSuite(fixture: string, { except = [], otherHeaders = [], unty
           }),
         )
       }
+      const counted = (await countedRequests(admin.path)) - before
       agent.destroy()
 
       assert.deepEqual(statuses, [200, 200, 204, 404, 200])
+      assert.equal(counted, statuses.length)
     })
   })
+}
+
+/** How many requests the metrics tell of. */
+async function countedRequests(socketPath: string): Promise<number> {
+  const [response] = (await once(http.get({ socketPath, path: '/metrics', agent: false }), 'response')) as [http.IncomingMessage]
+  let page = ''
+  for await (const chunk of response) page += chunk
+  return [...page.matchAll(/^polyport_http_requests_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
 /** What comes before the app is told to go on, and what comes after. */
