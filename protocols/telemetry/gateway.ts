@@ -12,17 +12,17 @@ export class Summary extends Timer {
   }
 }
 
-/** Empties the inbox of all workers every second, and hands what was in it to a task: on disk from then on. */
+/** Hands what is in the inbox of all workers to a task every second, and takes it out when the task is on disk. */
 export class Collect extends Timer {
   override interval = 1000
 
   override async run(): Promise<void> {
-    const batch = this.daemon.tables.transaction(() => {
-      const rows = [...(this.daemon.tables['inbox']?.entries() ?? [])]
-      for (const [key] of rows) this.daemon.tables['inbox']?.del(key)
-      return rows
+    const batch = [...(this.daemon.tables['inbox']?.entries() ?? [])]
+    if (batch.length === 0) return
+    await this.daemon.tasks.deliver(new Archive(batch), { tries: 5 })
+    this.daemon.tables.transaction(() => {
+      for (const [key] of batch) this.daemon.tables['inbox']?.del(key)
     })
-    if (batch.length > 0) await this.daemon.tasks.deliver(new Archive(batch), { tries: 5 })
   }
 }
 

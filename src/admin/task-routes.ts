@@ -10,7 +10,7 @@ export function taskQuestion(verb: 'list' | 'show' | 'retry' | 'drop', query: UR
 }
 
 const STATES = ['waiting', 'running', 'failed'] as const
-const MAX_LISTED = 10_000
+export const MAX_LISTED = 10_000
 
 function listQuestion(query: URLSearchParams): TaskQuestion | string {
   const state = STATES.find((known) => known === (query.get('state') ?? 'waiting'))

@@ -85,7 +85,7 @@ function addDaemonVerbs(parser: Argv): void {
         jsonOption(configOptions(command))
           .positional('action', { choices: ['list', 'failed', 'show', 'retry', 'drop'] as const, demandOption: true, describe: 'What to do' })
           .positional('which', { type: 'string', describe: 'The number of a task; retry and drop also take "all", of those that have failed' })
-          .option('state', { choices: ['waiting', 'running', 'failed'] as const, default: 'waiting' as const, describe: 'list: which tasks' })
+          .option('state', { choices: ['waiting', 'running', 'failed'] as const, describe: 'list: which tasks; waiting when absent' })
           .option('limit', { type: 'number', requiresArg: true, default: 100, describe: 'list, failed: how many at most' })
           .example('$0 tasks failed', 'what has failed, and why')
           .example('$0 tasks retry all', 'try all of them again'),

@@ -1,14 +1,15 @@
+import { MAX_LISTED } from '../admin/task-routes.ts'
 import type { TaskAnswer, TaskDetails, TaskView } from '../tasks/task-admin.ts'
 import { formatColumns } from './columns.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
 import { Control } from './control.ts'
-import { EXIT, VerbError } from './exit-code.ts'
+import { EXIT, say } from './exit-code.ts'
 import { formatCount } from './units.ts'
 
 export interface TasksOptions extends ConfigOptions {
   readonly action: 'list' | 'failed' | 'retry' | 'drop' | 'show'
   readonly which: string | undefined
-  readonly state: 'waiting' | 'running' | 'failed'
+  readonly state?: 'waiting' | 'running' | 'failed' | undefined
   readonly limit: number
   readonly json: boolean
 }
@@ -17,11 +18,29 @@ export interface TasksOptions extends ConfigOptions {
 export async function tasks(options: TasksOptions): Promise<number> {
   const { action, which, json } = options
   const isList = action === 'list' || action === 'failed'
-  if (!isList && which === undefined) throw new VerbError(`Which task? polyport tasks ${action} ID${action === 'show' ? '' : ', or all'}`)
+  const mistake = isList ? wrongList(options) : wrongTask(options)
+  if (mistake !== undefined) return say(mistake, EXIT.usage)
   const control = new Control((await loadNamedConfig(options)).runtimeDir)
-  const answer = isList ? await control.listTasks(action === 'failed' ? 'failed' : options.state, options.limit) : await control.askTask(action, which ?? '')
+  const answer = isList
+    ? await control.listTasks(action === 'failed' ? 'failed' : (options.state ?? 'waiting'), options.limit)
+    : await control.askTask(action, which ?? '')
   process.stdout.write(json ? `${JSON.stringify(isList || action === 'show' ? answer.tasks : { count: answer.count }, null, 2)}\n` : text(action, answer))
   return EXIT.done
+}
+
+function wrongList({ action, which, state, limit }: TasksOptions): string | undefined {
+  if (which !== undefined) return `polyport tasks ${action} takes no number: one task is what polyport tasks show ${which} shows`
+  if (action === 'failed' && state !== undefined && state !== 'failed') return '--state goes with polyport tasks list'
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_LISTED)) return `--limit must be a whole number from 1 to ${MAX_LISTED}`
+  return undefined
+}
+
+function wrongTask({ action, which, state }: TasksOptions): string | undefined {
+  const orAll = action === 'show' ? '' : ', or all'
+  if (state !== undefined) return '--state goes with polyport tasks list'
+  if (which === undefined) return `Which task? polyport tasks ${action} ID${orAll}`
+  if (/^\d{1,16}$/.test(which) || (which === 'all' && action !== 'show')) return undefined
+  return `Cannot ${action} task "${which}": expected its number${orAll}`
 }
 
 function text(action: TasksOptions['action'], answer: TaskAnswer): string {

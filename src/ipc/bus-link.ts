@@ -4,6 +4,8 @@ import type { Logger } from '../contracts/logger.ts'
 // A worker that takes nothing for this long a backlog is stuck; its messages are dropped rather than kept for ever.
 const BACKLOG_BYTES = 64 * 1024 * 1024
 export const LENGTH_BYTES = 4
+// Chunks that are shorter on average are joined; copies of longer ones would be garbage at once.
+const JOINED_BYTES = 1024
 
 /** One process as this one reaches it. What is sent in one turn of the event loop leaves in one write. */
 export class BusLink {
@@ -42,9 +44,16 @@ export class BusLink {
   }
 
   flush(): void {
-    if (this.#waiting.length > 0 && !this.#socket.destroyed) this.#socket.write(Buffer.concat(this.#waiting))
+    if (this.#waiting.length > 0 && !this.#socket.destroyed) this.#write(this.#waiting)
     this.#waiting = []
     this.#waitingBytes = 0
+  }
+
+  #write(chunks: readonly Buffer[]): void {
+    if (this.#waitingBytes < JOINED_BYTES * chunks.length) return void this.#socket.write(Buffer.concat(chunks, this.#waitingBytes))
+    this.#socket.cork()
+    for (const chunk of chunks) this.#socket.write(chunk)
+    this.#socket.uncork()
   }
 
   close(): void {

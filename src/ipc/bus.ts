@@ -4,6 +4,7 @@ import { decodeBusMessage, encodeBusMessage } from './bus-codec.ts'
 import { BusLink } from './bus-link.ts'
 import { BusReader } from './bus-reader.ts'
 import type { BusMessage, BusOrigin, BusPeer } from './messages.ts'
+import { buffersPassed } from './young-buffers.ts'
 
 // What an heir remembers at most, for connections that take long to come.
 const MEMORY_BYTES = 64 * 1024 * 1024
@@ -153,7 +154,10 @@ export class Bus {
     socket.on('error', (error) => this.#parts.log.debug({ err: error }, 'Bus link ended'))
     socket.on('close', () => this.#incoming.delete(socket))
     const onBytes = (bytes: Buffer): void => this.#take(bytes)
-    socket.on('data', (chunk: Buffer) => reader.push(chunk, onBytes))
+    socket.on('data', (chunk: Buffer) => {
+      buffersPassed(chunk.length)
+      reader.push(chunk, onBytes)
+    })
   }
 
   #take(bytes: Buffer): void {

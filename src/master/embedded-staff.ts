@@ -19,18 +19,27 @@ export class EmbeddedStaff {
 
   /** @throws ConfigError */
   static async load(parts: { config: Config; daemon: Daemon; post: LocalPost }): Promise<EmbeddedStaff> {
-    const { config, daemon, post } = parts
     const staff = new EmbeddedStaff()
+    try {
+      await staff.#load(parts)
+    } catch (error) {
+      await staff.stop(0)
+      await staff.stopQueue(0)
+      throw error
+    }
+    return staff
+  }
+
+  async #load({ config, daemon, post }: { config: Config; daemon: Daemon; post: LocalPost }): Promise<void> {
     for (const [number, place] of staffPlaces(config).entries()) {
       const create = DUTIES[place.role]
       if (create === undefined) throw new RangeError(`There is no duty for role "${place.role}"`)
       const log = daemon.log.child({ role: placeText(place) })
       const duty = await create({ config, place, daemon, post: post.join(place, FIRST_OWNER + number), log, kill: () => {} })
-      staff.#duties.push({ name: placeText(place), place, duty })
+      this.#duties.push({ name: placeText(place), place, duty })
       const problems = await duty.load()
       if (problems.length > 0) throw new ConfigError(problems)
     }
-    return staff
   }
 
   async start(): Promise<void> {

@@ -210,6 +210,7 @@ export class SocketConnection implements Connection {
 
   /** The socket has sent everything that it held. */
   onSocketDrain(): void {
+    this.#sending.onDrain()
     this.#inbox.resume(PausedBy.output)
     if (this.isOpen) this.#context.callbacks.drained(this)
   }
@@ -316,9 +317,8 @@ export class SocketConnection implements Connection {
   }
 
   #closed(): void {
-    const { port, callbacks } = this.#context
-    callbacks.closed(this, this.#reason ?? 'client')
-    port.finish()
+    this.#context.callbacks.closed(this, this.#reason ?? 'client')
+    this.#context.port.finish()
   }
 
   #shut(reason: CloseReason): void {

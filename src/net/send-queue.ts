@@ -1,3 +1,4 @@
+import { buffersPassed } from '../ipc/young-buffers.ts'
 import type { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import { unsentBytes } from './node-internals.ts'
@@ -46,6 +47,7 @@ export class SendQueue {
   /** It leaves with all else at the end of the turn. */
   hold(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength
+    buffersPassed(chunk.byteLength)
     if (this.#first === null) this.#first = chunk
     else if (this.#more === null) this.#more = [chunk]
     else this.#more.push(chunk)
@@ -87,6 +89,11 @@ export class SendQueue {
     const { socket } = this.#connection
     socket.write(bytes)
     if ((socket.writableLength > 0 || this.#written !== null) && this.#connection.tls === undefined) this.#keep(bytes, socket.writableLength)
+  }
+
+  /** The kernel has taken everything. */
+  onDrain(): void {
+    this.#keep(EMPTY, this.#connection.socket.writableLength)
   }
 
   clear(): void {

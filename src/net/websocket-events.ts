@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import { buffersPassed } from '../ipc/young-buffers.ts'
 import type { SocketConnection } from './connection.ts'
 import type { Port } from './port.ts'
 import { reasonOf } from './socket-error.ts'
@@ -84,6 +85,7 @@ function readThrough(socket: PolyportSocket): void {
 function around(original: DataListener): DataListener {
   function onData(this: Socket, chunk: Buffer): void {
     const { upgrade, connection } = (this as PolyportSocket).polyport
+    buffersPassed(chunk.length)
     upgrade.reading(connection)
     original.call(this, chunk)
     upgrade.reading(null)

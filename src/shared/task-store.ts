@@ -98,6 +98,7 @@ export class TaskStore {
 
   /** Resolves when all that was written before is on disk. @throws Error when it cannot be: nothing of it is there then */
   async commit(): Promise<void> {
+    if (!this.#isOpen) throw new Error('The store is closed')
     this.#write()
     try {
       await this.#last

@@ -3,6 +3,7 @@ import type { TasksConfig } from '../config/task-schema.ts'
 import type { Problem } from '../errors.ts'
 import type { Duty, DutyParts, DutyReport } from '../ipc/duty.ts'
 import type { Member } from '../ipc/post.ts'
+import { FolderClaim } from '../shared/folder-claim.ts'
 import { TaskStore } from '../shared/task-store.ts'
 import { marksPath, takeMarks } from './running-marks.ts'
 import { answerAdmin, type TaskQuestion } from './task-admin.ts'
@@ -11,6 +12,8 @@ import { TaskQueue } from './task-queue.ts'
 import { pack, RECORD_VERSION, STAGE, unpack } from './task-record.ts'
 import { taskStatus } from './task-status.ts'
 
+// A queue whose master was killed ends within a second; two on one store would each run all that is there.
+const CLAIM_MS = 5000
 // How long a new queue waits for task workers of the one before to say what they are at.
 const GREETING_MS = 1000
 // By then every process that delivers has found a new queue.
@@ -27,6 +30,7 @@ export class QueueDuty implements Duty {
   /** Said before the queue was loaded. */
   #early: (() => void)[] = []
   #queue: TaskQueue | undefined
+  #claim: FolderClaim | undefined
   #store: TaskStore | undefined
   #highest = 0
   #missing = ''
@@ -52,8 +56,11 @@ export class QueueDuty implements Duty {
   }
 
   async load(): Promise<readonly Problem[]> {
-    const { post, log } = this.#parts
+    const { post, log, config } = this.#parts
     const { dataDir, maxQueued, maxFailed } = this.#config
+    this.#claim = await FolderClaim.take(dataDir, CLAIM_MS)
+    if (this.#claim === undefined)
+      return [{ file: config.file, path: 'tasks.dataDir', message: `another daemon keeps its tasks in ${dataDir}, expected a folder of its own` }]
     this.#store = new TaskStore({ dir: dataDir, version: RECORD_VERSION })
     const queue = new TaskQueue({
       store: this.#store,
@@ -66,7 +73,7 @@ export class QueueDuty implements Duty {
         accepted: (owner, upTo) => post.send({ owner }, TOPIC.accepted, upTo),
         refused: (owner, refused) => post.send({ owner }, TOPIC.refused, refused),
         answer: (owner, answer) => post.send({ owner }, TOPIC.answer, answer),
-        ranIn: (owner) => takeMarks(marksPath(this.#parts.config.runtimeDir, owner)),
+        ranIn: (owner) => takeMarks(marksPath(config.runtimeDir, owner)),
         kill: (owner) => this.#kill(owner),
       },
     })
@@ -99,6 +106,7 @@ export class QueueDuty implements Duty {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     await this.#queue?.stop()
+    this.#claim?.release()
   }
 
   report(): DutyReport {

@@ -1,5 +1,6 @@
 import type { Logger } from '../contracts/logger.ts'
 import type { LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
+import { watchYoungBuffers } from '../ipc/young-buffers.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
@@ -56,6 +57,7 @@ async function start(message: ProcessStart): Promise<void> {
     const { port } = error as { port?: { name: string; handler: string } }
     return fail([{ file: port?.handler ?? config.file, path: port === undefined ? '' : `port "${port.name}"`, message: messageOf(error) }])
   }
+  watchYoungBuffers()
   tell({ type: 'loaded' })
   setInterval(reportNews, REPORT_MS).unref()
 }

@@ -25,13 +25,17 @@ export default class Member extends WebSocketHandler {
   onMessage() {}
 }`
 
-for (const onOverflow of ['close', 'drop']) {
-  test(`publish: one member that does not read costs the others nothing, with onOverflow ${onOverflow}`, async (t) => {
+for (const { onOverflow, workers } of [
+  { onOverflow: 'close', workers: 1 },
+  { onOverflow: 'drop', workers: 1 },
+  { onOverflow: 'close', workers: 2 },
+]) {
+  test(`publish: one member that does not read costs the others nothing, with onOverflow ${onOverflow}, ${workers} workers`, async (t) => {
     const ports = [
       { name: 'publish', protocol: 'tcp', port: 0, handler: './publish.js' },
       { name: 'member', protocol: 'websocket', port: 0, handler: './member.js', limits: { onOverflow } },
     ]
-    const daemon = await DaemonProcess.start(t, { ports }, { files: { 'publish.js': PUBLISH, 'member.js': MEMBER } })
+    const daemon = await DaemonProcess.start(t, { workers, ports }, { files: { 'publish.js': PUBLISH, 'member.js': MEMBER } })
     const { host, port } = await daemon.address('member')
     const [healthy, slow] = await Promise.all(
       [0, 1].map(async () => {
@@ -51,9 +55,9 @@ for (const onOverflow of ['close', 'drop']) {
     })
     const publisher = await Client.open(await daemon.address('publish'))
     t.after(() => publisher.socket.destroy())
-    const [worker = 0] = childrenOf(daemon.pid)
-    resetPeak(worker)
-    const before = memoryOf(worker).rss
+    const processes = [daemon.pid, ...childrenOf(daemon.pid)]
+    processes.forEach(resetPeak)
+    const before = processes.map((pid) => memoryOf(pid).rss)
     const count = TOTAL / LINE_BYTES
     for (let sent = 0; sent < count; sent++) {
       const line = Buffer.alloc(LINE_BYTES + 2, 'x')
@@ -63,7 +67,7 @@ for (const onOverflow of ['close', 'drop']) {
       if (sent - received > AHEAD) await eventually('the healthy member has caught up', () => sent - received <= AHEAD)
     }
     await eventually('the healthy member has had everything', () => received === count)
-    const growth = memoryOf(worker).peak - before
+    const growth = processes.reduce((sum, pid, i) => sum + memoryOf(pid).peak - (before[i] ?? 0), 0)
 
     t.diagnostic(`${received} of ${count}, memory grew by ${(growth / MIB).toFixed(1)} MiB`)
     assert.equal(numWrong, 0)

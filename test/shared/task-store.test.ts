@@ -43,6 +43,8 @@ describe('TaskStore', () => {
     store.put(1, Buffer.from('one'))
     await store.close()
     await store.close()
+    store.put(2, Buffer.from('two'))
+    await assert.rejects(store.commit(), /closed/)
 
     const again = new TaskStore({ dir, version: 1 })
     t.after(() => again.close())

@@ -50,7 +50,7 @@ function named(name: string, input?: unknown): Task<unknown, unknown> {
 async function start(
   t: TestContext,
   config: Partial<ConfigInput> = {},
-): Promise<{ daemon: Daemon; lines: (file: string) => string[]; until: (done: () => boolean) => Promise<void> }> {
+): Promise<{ daemon: Daemon; dir: string; lines: (file: string) => string[]; until: (done: () => boolean) => Promise<void> }> {
   mkdirSync(PARENT, { recursive: true })
   const dir = mkdtempSync(join(PARENT, 'tasks-'))
   t.after(() => rmSync(dir, { recursive: true, force: true }))
@@ -82,7 +82,7 @@ async function start(
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
   }
-  return { daemon, lines, until }
+  return { daemon, dir, lines, until }
 }
 
 describe('daemon.tasks', () => {
@@ -183,6 +183,18 @@ describe('daemon.tasks', () => {
     await assert.rejects(daemon.tasks.deliver(new Echo(1), { tries: 0 }), /Cannot deliver with tries 0: expected a whole number from 1/)
     await assert.rejects(daemon.tasks.deliver(new Echo(1), { delayMs: -1 }), /Cannot deliver with delayMs -1/)
     await assert.rejects(daemon.tasks.deliver(new Echo(1), { backoffMs: Number.NaN }), /Cannot deliver with backoffMs NaN/)
+  })
+
+  test('one daemon at a time keeps its tasks in a folder, and one that could not start leaves it', async (t) => {
+    const { daemon, dir } = await start(t)
+    const tasks = { modules: [join(dir, 'tasks.mjs')], dataDir: join(dir, 'data') }
+
+    await assert.rejects(start(t, { tasks }), { code: 'POLYPORT_CONFIG', message: /another daemon keeps its tasks in .*, expected a folder of its own/ })
+    await daemon.stop()
+    await assert.rejects(start(t, { tasks, timers: { modules: [join(dir, 'tasks.mjs')] } }), /there is no timer/)
+
+    const next = await start(t, { tasks })
+    assert.equal(await next.daemon.tasks.run(new Echo(1)), 1)
   })
 
   test('after a stop, and where the config has no tasks, there is no queue', async (t) => {
