@@ -38,6 +38,8 @@ const KEEPERS: Readonly<Record<string, RegExp>> = {
   compression: /^http\//,
   '@hono/node-server': /^apps\//,
   croner: /^timers\//,
+  // Its import, as a value, loads undici, tls and http2 (net/node-http.ts).
+  'node:http': /^net\/node-(http|internals)\.ts$/,
 }
 // What Node does not document: underscored members and process.binding.
 const INTERNALS = /\._[a-zA-Z]|\['_|process\.binding/

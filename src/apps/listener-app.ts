@@ -1,4 +1,5 @@
-import { IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage as Request } from '../net/node-http.ts'
 import { AppHandler, hasMethods, type Listener, type Next } from './app-handler.ts'
 
 /** An Express or Connect app: a listener that has routes. */
@@ -8,7 +9,7 @@ export function isExpress(value: unknown): value is Listener {
 
 /** An app that puts an object of its own under each request, as Express does: one of HTTP/2 has then lost what it can, and breaks the process. */
 export function isOfHttp1(app: unknown): boolean {
-  return (app as { request?: unknown } | undefined)?.request instanceof IncomingMessage
+  return (app as { request?: unknown } | undefined)?.request instanceof Request
 }
 
 /** A function of a request and its response: of a user, or an Express app. */

@@ -1,7 +1,7 @@
-import { request } from 'node:http'
 import { join } from 'node:path'
 import type { DaemonStatus } from '../admin/status.ts'
 import { NotRunningError } from '../errors.ts'
+import { request } from '../net/node-http.ts'
 import type { TaskAnswer } from '../tasks/task-admin.ts'
 import { VerbError } from './exit-code.ts'
 import { explain } from './network-error.ts'

@@ -1,7 +1,8 @@
 import { isIP, SocketAddress } from 'node:net'
 import { resolve } from 'node:path'
-import type { ParsedAdmin, ParsedPort, Shape, Shaped } from './check-shape.ts'
+import type { ParsedAdmin, Shape, Shaped } from './check-shape.ts'
 import { type Finding, formatPath, type Path } from './finding.ts'
+import type { PortPlace } from './port-shape.ts'
 
 interface Place {
   readonly path: Path
@@ -11,11 +12,16 @@ interface Place {
   readonly socket: string | undefined
 }
 
-export function addressesAreUnique({ ports, admin }: Shape, dir: string): Finding[] {
-  const places = ports.filter(({ value }) => value.enabled).map((shaped) => place(shaped, shaped.value.protocol === 'udp' ? 'datagram' : 'stream', dir))
+export function addressesAreUnique({ places: ports, admin }: Shape, dir: string): Finding[] {
+  const places = ports.flatMap((port) => placeOfPort(port, dir))
   if (admin !== undefined) places.push(place(admin, 'stream', dir))
-  return places.flatMap((one, index) => {
-    const other = places.slice(0, index).find((earlier) => overlap(earlier, one))
+  // Only those with the same number or file can overlap.
+  const seen = new Map<number | string, Place[]>()
+  return places.flatMap((one) => {
+    const rivals = seen.get(one.socket ?? one.port) ?? []
+    const other = rivals.find((earlier) => overlap(earlier, one))
+    seen.set(one.socket ?? one.port, rivals)
+    rivals.push(one)
     if (other === undefined) return []
     const at = formatPath(other.path)
     if (one.socket !== undefined) return [{ path: [...one.path, 'path'], message: `${at} already listens on ${one.socket}, expected a path of its own` }]
@@ -35,7 +41,15 @@ function covers(wildcard: string, host: string): boolean {
   return wildcard === '::' || (wildcard === '0.0.0.0' && isIP(host) !== 6)
 }
 
-function place({ path, value }: Shaped<ParsedPort | ParsedAdmin>, family: Place['family'], dir: string): Place {
+/** Nothing while its address is not known. */
+function placeOfPort({ path, value, wrong }: PortPlace, dir: string): Place[] {
+  const { protocol, host = '', port, path: socket } = value
+  if (value.enabled === false || protocol === undefined || wrong.has('path')) return []
+  if (socket === undefined && (port === undefined || wrong.has('host'))) return []
+  return [place({ path, value: { host, port, path: socket } }, protocol === 'udp' ? 'datagram' : 'stream', dir)]
+}
+
+function place({ path, value }: Pick<Shaped<Pick<ParsedAdmin, 'host' | 'port' | 'path'>>, 'path' | 'value'>, family: Place['family'], dir: string): Place {
   return { path, family, host: canonical(value.host), port: value.port ?? 0, socket: value.path === undefined ? undefined : resolve(dir, value.path) }
 }
 

@@ -2,6 +2,8 @@ import type { z } from 'zod'
 import type { Finding, Path } from './finding.ts'
 import type { Sources } from './interpolate.ts'
 import { at, findingsOf } from './issue-text.ts'
+import { asFarAsRight, NO_WORDS, type PortPlace, placeOf } from './port-shape.ts'
+import { changed } from './replace.ts'
 import { ConfigSchema } from './schema.ts'
 import { processSchema } from './work-schema.ts'
 
@@ -25,7 +27,10 @@ export interface Shape {
   /** The whole; absent when any of it does not fit. */
   readonly parsed: Parsed | undefined
   readonly findings: readonly Finding[]
+  /** Also those with mistakes that leave the rest of them as it is; defaults stand for what is wrong there. */
   readonly ports: readonly Shaped<ParsedPort>[]
+  /** What each port says of its name and address, as far as that is right. */
+  readonly places: readonly PortPlace[]
   readonly admin: Shaped<ParsedAdmin> | undefined
   readonly runtimeDir: string | undefined
   readonly tasks: Shaped<ParsedTasks> | undefined
@@ -35,9 +40,6 @@ export interface Shape {
   readonly lifecycle: Shaped<readonly string[]> | undefined
 }
 
-// zod's own words are not used, and finding them fails for a value with an odd member "constructor".
-const NO_WORDS = { error: () => '' }
-
 /**
  * Holds a value against the schema.
  * @param sources where variables were filled in: a number or boolean that one `${…}` gave as text is turned into one
@@ -46,16 +48,18 @@ export function checkShape(input: unknown, sources: Sources): Shape {
   let value = input
   let result = ConfigSchema.safeParse(value, NO_WORDS)
   if (!result.success && sources.size > 0) {
-    value = convert(value, result.error.issues, sources)
+    value = converted(value, result.error.issues, sources)
     result = ConfigSchema.safeParse(value, NO_WORDS)
   }
   const issues = result.success ? [] : result.error.issues
   const known = withoutUnknownKeys(value, issues)
+  const entries = list(at(known, ['ports']))
   return {
     parsed: result.data,
     // What a variable holds may be secret: messages show its name.
     findings: findingsOf(issues, withSources(value, sources)),
-    ports: list(at(known, ['ports'])).flatMap((given, index) => shaped(ConfigSchema.shape.ports.element, given, ['ports', index])),
+    ports: entries.flatMap((given, index) => asFarAsRight(given, ['ports', index])),
+    places: entries.map((given, index) => placeOf(given, ['ports', index])),
     admin: shaped(ConfigSchema.shape.admin.unwrap(), at(known, ['admin']), ['admin'])[0],
     runtimeDir: ConfigSchema.shape.runtimeDir.safeParse(at(known, ['runtimeDir']), NO_WORDS).data,
     tasks: shaped(ConfigSchema.shape.tasks.unwrap(), at(known, ['tasks']), ['tasks'])[0],
@@ -79,16 +83,19 @@ function members(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : []
 }
 
-function convert(value: unknown, issues: readonly z.core.$ZodIssue[], sources: Sources): unknown {
-  return issues.reduce<unknown>((result, issue) => {
-    const path = issue.path as (string | number)[]
-    const text = at(result, path)
-    if (typeof text !== 'string' || !/^\$\{[^}]*\}$/.test(sources.get(JSON.stringify(path)) ?? '')) return result
-    const wanted = typesOf(issue)
-    if (wanted.has('number') && /^-?\d+(\.\d+)?$/.test(text)) return replace(result, path, Number(text))
-    if (wanted.has('boolean') && (text === 'true' || text === 'false')) return replace(result, path, text === 'true')
-    return result
-  }, value)
+function converted(value: unknown, issues: readonly z.core.$ZodIssue[], sources: Sources): unknown {
+  return changed(
+    value,
+    issues.flatMap((issue) => {
+      const path = issue.path as (string | number)[]
+      const text = at(value, path)
+      if (typeof text !== 'string' || !/^\$\{[^}]*\}$/.test(sources.get(JSON.stringify(path)) ?? '')) return []
+      const wanted = typesOf(issue)
+      if (wanted.has('number') && /^-?\d+(\.\d+)?$/.test(text)) return [[path, (): unknown => Number(text)] as const]
+      if (wanted.has('boolean') && (text === 'true' || text === 'false')) return [[path, (): unknown => text === 'true'] as const]
+      return []
+    }),
+  )
 }
 
 /** The types that would have fitted. */
@@ -100,26 +107,20 @@ function typesOf(issue: z.core.$ZodIssue): Set<string> {
 }
 
 function withSources(value: unknown, sources: Sources): unknown {
-  let result = value
-  for (const [path, source] of sources) result = replace(result, JSON.parse(path) as (string | number)[], source)
-  return result
+  return changed(
+    value,
+    Array.from(sources, ([path, source]) => [JSON.parse(path) as (string | number)[], () => source] as const),
+  )
 }
 
 function withoutUnknownKeys(value: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
-  let result = value
-  for (const issue of issues) {
-    if (issue.code !== 'unrecognized_keys') continue
-    const path = issue.path as (string | number)[]
-    const unknown = new Set(issue.keys)
-    result = replace(result, path, Object.fromEntries(Object.entries(at(result, path) as object).filter(([key]) => !unknown.has(key))))
-  }
-  return result
-}
-
-/** A copy with another value at this path. */
-function replace(node: unknown, path: Path, value: unknown): unknown {
-  const [part, ...rest] = path
-  if (part === undefined) return value
-  if (Array.isArray(node)) return node.map((item, index) => (index === part ? replace(item, rest, value) : item))
-  return { ...(node as object), [part]: replace((node as Record<string | number, unknown>)[part], rest, value) }
+  return changed(
+    value,
+    issues.flatMap((issue) => {
+      if (issue.code !== 'unrecognized_keys') return []
+      const unknown = new Set(issue.keys)
+      const known = (entry: unknown): unknown => Object.fromEntries(Object.entries(entry as object).filter(([key]) => !unknown.has(key)))
+      return [[issue.path as (string | number)[], known] as const]
+    }),
+  )
 }

@@ -13,10 +13,15 @@ export class ConfigText {
   readonly #file: string
   readonly #text: string
   readonly #tree: Node | undefined
+  // Where each line starts.
+  readonly #lines: number[] = [0]
+  // By object: a mistake is looked up by its keys, and there may be as many of both.
+  readonly #properties = new Map<Node, Map<unknown, Node>>()
 
   constructor(file: string, text: string) {
     this.#file = file
     this.#text = text.replace(/^\uFEFF/, '')
+    for (const { index, 0: end } of this.#text.matchAll(/\r\n|\n|\r/g)) this.#lines.push(index + end.length)
     const errors: ParseError[] = []
     try {
       this.#tree = parseTree(this.#text, errors, { allowTrailingComma: true })
@@ -37,7 +42,7 @@ export class ConfigText {
 
   /** Gives a finding its line and column: those of the nearest thing around it that the text has. */
   locate(finding: Finding): Problem {
-    const offset = this.#tree === undefined ? 0 : offsetOf(this.#tree, finding)
+    const offset = this.#tree === undefined ? 0 : this.#offsetOf(this.#tree, finding)
     return { file: this.#file, path: formatPath(finding.path), message: finding.message, ...this.#position(offset) }
   }
 
@@ -66,8 +71,38 @@ export class ConfigText {
   }
 
   #position(offset: number): { line: number; column: number } {
-    const lines = this.#text.slice(0, offset).split(/\r\n|\n|\r/)
-    return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 }
+    // The last line that does not start behind it.
+    let line = 0
+    for (let step = 2 ** Math.ceil(Math.log2(this.#lines.length)); step >= 1; step /= 2)
+      if ((this.#lines[line + step] ?? Number.POSITIVE_INFINITY) <= offset) line += step
+    return { line: line + 1, column: offset - (this.#lines[line] ?? 0) + 1 }
+  }
+
+  #offsetOf(tree: Node, { path, isKey }: Finding): number {
+    let offset = tree.offset
+    let node: Node | undefined = tree
+    for (const [depth, part] of path.entries()) {
+      if (typeof part === 'number') {
+        node = node?.type === 'array' ? node.children?.[part] : undefined
+      } else {
+        const property: Node | undefined = node?.type === 'object' ? this.#propertiesOf(node).get(part) : undefined
+        node = property?.children?.[1]
+        if (property !== undefined && isKey === true && depth === path.length - 1) return property.offset
+      }
+      if (node === undefined) return offset
+      offset = node.offset
+    }
+    return offset
+  }
+
+  /** The properties of an object by their keys; of a key that is there twice, the first. */
+  #propertiesOf(node: Node): Map<unknown, Node> {
+    let properties = this.#properties.get(node)
+    if (properties === undefined) {
+      properties = new Map((node.children ?? []).toReversed().map((property) => [property.children?.[0]?.value, property]))
+      this.#properties.set(node, properties)
+    }
+    return properties
   }
 }
 
@@ -87,21 +122,4 @@ const SYNTAX: Readonly<Record<string, string>> = {
   InvalidUnicode: 'not valid JSON: expected four hexadecimal digits after \\u',
   InvalidEscapeCharacter: 'not valid JSON: unknown escape, expected \\" \\\\ \\/ \\b \\f \\n \\r \\t or \\uXXXX',
   InvalidCharacter: 'not valid JSON: a control character in a text must be escaped',
-}
-
-function offsetOf(tree: Node, { path, isKey }: Finding): number {
-  let offset = tree.offset
-  let node: Node | undefined = tree
-  for (const [depth, part] of path.entries()) {
-    if (typeof part === 'number') {
-      node = node?.type === 'array' ? node.children?.[part] : undefined
-    } else {
-      const property: Node | undefined = node?.type === 'object' ? node.children?.find(({ children }) => children?.[0]?.value === part) : undefined
-      node = property?.children?.[1]
-      if (property !== undefined && isKey === true && depth === path.length - 1) return property.offset
-    }
-    if (node === undefined) return offset
-    offset = node.offset
-  }
-  return offset
 }

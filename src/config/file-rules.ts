@@ -60,4 +60,17 @@ function kindOf(file: string): 'file' | 'folder' | 'nothing' {
   }
 }
 
-export const fileRules: readonly ((shape: Shape, dir: string) => Finding[])[] = [handlersExist, hooksExist, framingModulesExist, workModulesExist]
+export function unixDatagramIsInstalled({ ports }: Shape, dir: string): Finding[] {
+  const needed = ports.filter(({ value }) => value.enabled && value.protocol === 'udp' && value.path !== undefined)
+  if (needed.length === 0 || findPackage('unix-dgram', dir) !== undefined) return []
+  const message = 'a unix datagram socket needs an optional package that is not there, expected it to be installed: "npm install unix-dgram"'
+  return needed.map(({ path }) => ({ path: [...path, 'path'], message }))
+}
+
+export const fileRules: readonly ((shape: Shape, dir: string) => Finding[])[] = [
+  unixDatagramIsInstalled,
+  handlersExist,
+  hooksExist,
+  framingModulesExist,
+  workModulesExist,
+]

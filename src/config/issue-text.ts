@@ -14,7 +14,8 @@ function findingsOfIssue(issue: Issue, value: unknown): Finding[] {
   const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys(schemaAt(path, value)?.properties ?? {})
-    return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, known), isKey: true }))
+    const list = known.map((name) => `"${name}"`).join(', ')
+    return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, known, list), isKey: true }))
   }
   if (issue.code === 'invalid_key') {
     return [{ path, message: `the name ${show(path.at(-1))} cannot be used: ${issue.issues[0]?.message ?? 'expected a name'}`, isKey: true }]
@@ -33,10 +34,10 @@ function foundText(issue: Issue, found: unknown): string {
   return `, found ${show(found)}`
 }
 
-function unknownKey(key: string, known: readonly string[]): string {
+function unknownKey(key: string, known: readonly string[], list: string): string {
   const near = nearest(key, known)
   if (near !== undefined) return `unknown key ${show(key)}, did you mean "${near}"?`
-  return known.length === 0 ? `unknown key ${show(key)}` : `unknown key ${show(key)}, expected one of ${known.map((name) => `"${name}"`).join(', ')}`
+  return known.length === 0 ? `unknown key ${show(key)}` : `unknown key ${show(key)}, expected one of ${list}`
 }
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -51,9 +51,13 @@ function allowVariables(schema: JsonSchema): JsonSchema {
   }
 }
 
+// It takes milliseconds to make, and is asked for each mistake.
+let root: JsonSchema | undefined
+
 /** The part of the schema that describes the value at a path; `value` chooses between the branches of a union. */
 export function schemaAt(path: readonly (string | number)[], value: unknown): JsonSchema | undefined {
-  let schema: JsonSchema | undefined = plainJsonSchema()
+  root ??= plainJsonSchema()
+  let schema: JsonSchema | undefined = root
   let node = value
   for (const part of path) {
     if (schema === undefined) return undefined

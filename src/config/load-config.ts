@@ -11,6 +11,9 @@ import { FILE_CONFIG_RULES, RULES, type Rule } from './rules.ts'
 import { type Config, ConfigSchema } from './schema.ts'
 import { toConfig } from './to-config.ts'
 
+// More than anybody corrects at once: what is no config at all has one mistake for every few letters.
+const MAX_PROBLEMS = 1000
+
 /**
  * Reads, fills in, checks and completes a config file.
  * @param options `env`: read `.env.NAME` beside the file first; `environment`: what `${VAR}` is filled from, the process's own when absent
@@ -21,12 +24,12 @@ export function loadConfig(file: string, options: { env?: string; environment?: 
   const dir = dirname(path)
   const text = new ConfigText(path, readConfigFile(path))
   const { environment, problems } = readEnvironment(dir, options.env, options.environment ?? process.env)
-  if (text.problems.length > 0 && text.value === undefined) throw new ConfigError([...problems, ...text.problems])
+  if (text.problems.length > 0 && text.value === undefined) throw new ConfigError(atMost([...problems, ...text.problems]))
   const { value, findings, sources } = interpolate(text.value, environment)
   const checked = check(value, { file: path, dir, sources, rules: FILE_CONFIG_RULES, findings })
   const found = [...text.problems, ...checked.findings.map((finding) => text.locate(finding))]
   const all = [...problems, ...found.sort(byPosition)]
-  if (all.length > 0 || checked.config === undefined) throw new ConfigError(all)
+  if (all.length > 0 || checked.config === undefined) throw new ConfigError(atMost(all))
   return checked.config
 }
 
@@ -59,7 +62,7 @@ export function resolveConfig(input: unknown, options: { dir?: string } = {}): C
   // Where it would be: packages are looked for from here.
   const file = join(dir, 'config.json')
   const { config, findings } = check(input, { file, dir, sources: new Map(), rules: RULES, findings: [] })
-  if (config === undefined) throw new ConfigError(findings.map(({ path, message }) => ({ file: 'config', path: formatPath(path), message })))
+  if (config === undefined) throw new ConfigError(atMost(findings.map(({ path, message }) => ({ file: 'config', path: formatPath(path), message }))))
   return config
 }
 
@@ -83,8 +86,17 @@ function find(value: unknown, { dir, sources, rules, findings }: CheckParts): { 
   const ruled = rules.flatMap((rule) => rule(shape, dir))
   const known = new Set(findings.map(({ path }) => JSON.stringify(path)))
   // Where a variable is missing, what its absence leads to is no news.
-  const news = [...shape.findings, ...ruled].filter(({ path }) => !known.has(JSON.stringify(path)))
+  const news = shape.findings.filter(({ path }) => !known.has(JSON.stringify(path)))
+  // Nor is what a rule has against a default that stands for something wrong.
+  for (const { path } of news) known.add(JSON.stringify(path))
+  news.push(...ruled.filter(({ path }) => !known.has(JSON.stringify(path))))
   return { shape, findings: [...findings, ...news] }
+}
+
+function atMost(problems: readonly Problem[]): readonly Problem[] {
+  const [first] = problems
+  if (first === undefined || problems.length <= MAX_PROBLEMS) return problems
+  return [...problems.slice(0, MAX_PROBLEMS), { file: first.file, path: '', message: `and ${problems.length - MAX_PROBLEMS} more` }]
 }
 
 function byPosition(a: Problem, b: Problem): number {

@@ -8,6 +8,8 @@ export function nearest(word: string, known: readonly string[], limit: number = 
   let best: string | undefined
   let bestDistance = limit + 1
   for (const candidate of known) {
+    // It is that far at least.
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) {
       best = candidate

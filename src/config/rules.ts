@@ -1,13 +1,14 @@
 import { basename, join, resolve } from 'node:path'
 import { addressRules } from './address-rules.ts'
 import { admissionRules } from './admission-rules.ts'
-import type { ParsedPort, Shape, Shaped } from './check-shape.ts'
+import type { ParsedPort, Shape } from './check-shape.ts'
 import { HTTP_COMPRESSION, WEBSOCKET_COMPRESSION } from './compression-schema.ts'
 import { fileRules, staticIsAFolder } from './file-rules.ts'
 import type { Finding } from './finding.ts'
 import { framingRules } from './framing-rules.ts'
 import { at } from './issue-text.ts'
 import { HTTP_LIMITS, limitsRules } from './limits-rules.ts'
+import type { PortPlace } from './port-shape.ts'
 import { MAX_SOCKET_PATH_BYTES, tooLongForASocket } from './socket-path.ts'
 import { tlsRules } from './tls-rules.ts'
 import { workRules } from './work-rules.ts'
@@ -16,26 +17,34 @@ import { workRules } from './work-rules.ts'
 export type Rule = (shape: Shape, dir: string) => Finding[]
 
 /** The name of a port that has none of its own: protocol-port, or protocol-basename for a path. */
-export function portName(port: ParsedPort): string {
+export function portName(port: Pick<ParsedPort, 'name' | 'protocol' | 'port' | 'path'>): string {
   if (port.name !== undefined) return port.name
   const place = port.path === undefined ? String(port.port ?? '') : basename(port.path).replaceAll(/[^A-Za-z0-9_.-]/g, '-')
   return `${port.protocol}-${place}`.slice(0, 64)
 }
 
-export function portNamesAreUnique({ ports }: Shape): Finding[] {
-  const seen = new Map<string, Shaped<ParsedPort>>()
-  return ports.flatMap((shaped) => {
-    const { path, value } = shaped
-    if (!value.enabled) return []
-    const name = portName(value)
+export function portNamesAreUnique({ places }: Shape): Finding[] {
+  const seen = new Map<string, PortPlace>()
+  return places.flatMap((place) => {
+    const { path, value } = place
+    const name = nameOf(place)
+    if (value.enabled === false || name === undefined) return []
     const first = seen.get(name)
     if (first === undefined) {
-      seen.set(name, shaped)
+      seen.set(name, place)
       return []
     }
     const reason = value.name === undefined ? 'which this port gets for want of a name: give it one' : 'expected a name of its own'
     return [{ path: value.name === undefined ? path : [...path, 'name'], message: `ports[${first.path[1]}] already has the name "${name}", ${reason}` }]
   })
+}
+
+/** Undefined while it is not known. */
+function nameOf({ value, wrong }: PortPlace): string | undefined {
+  const { name, protocol, port, path } = value
+  if (name !== undefined) return name
+  const isPlaced = path !== undefined || (port !== undefined && !wrong.has('path'))
+  return wrong.has('name') || protocol === undefined || !isPlaced ? undefined : portName({ protocol, port, path })
 }
 
 export function portOrPathIsGiven({ ports, admin }: Shape): Finding[] {

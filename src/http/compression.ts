@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
-import { constants } from 'node:zlib'
 import type { CompressionConfig } from '../config/compression-schema.ts'
 import type { RequestStep } from '../net/http-requests.ts'
 import { beforeHead } from './before-head.ts'
@@ -10,7 +9,7 @@ export function compressionStep({ threshold, level, quality }: CompressionConfig
   const compress = load()({
     threshold,
     level,
-    brotli: { params: { [constants.BROTLI_PARAM_QUALITY]: quality } },
+    brotli: { params: { [process.getBuiltinModule('node:zlib').constants.BROTLI_PARAM_QUALITY]: quality } },
     filter: isWorthIt,
   })
   return (request, response, next) => {

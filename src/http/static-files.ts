@@ -1,7 +1,7 @@
 import { accessSync, constants, createReadStream, existsSync, type ReadStream, realpathSync, type Stats, statSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import { join, sep } from 'node:path'
-import sirv from 'sirv'
 import type { RequestStep } from '../net/http-requests.ts'
 import { byteRange } from './byte-range.ts'
 
@@ -10,6 +10,7 @@ import { byteRange } from './byte-range.ts'
  * lacks is done here: ranges, conditions, and ends of streams.
  */
 export function staticStep(folder: string): RequestStep {
+  const sirv = createRequire(import.meta.url)('sirv') as typeof import('sirv').default
   // Looked for at each request: files come and go without a reload.
   const serve = sirv(folder, { dev: true, setHeaders: (response, path, stats) => beforeSending(folder, response, path, stats) })
 

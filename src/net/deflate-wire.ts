@@ -1,4 +1,3 @@
-import { constants, deflateRawSync } from 'node:zlib'
 import type { DeflateConfig } from '../config/compression-schema.ts'
 import type { SocketConnection } from './connection.ts'
 import { FIN_BINARY, FIN_TEXT, webSocketWire } from './websocket-wire.ts'
@@ -24,6 +23,7 @@ export class DeflateWire implements Wire {
   readonly onOpen = 'onOpen'
   readonly onMessage = 'onMessage'
   readonly endsOnFailure = true
+  readonly #zlib = process.getBuiltinModule('node:zlib')
   readonly #settings: DeflateConfig
   readonly #windowBits: number
   // What `encode` has made of a message, for `encodeInto`, which is called next.
@@ -40,6 +40,7 @@ export class DeflateWire implements Wire {
     const bytes = isText ? Buffer.byteLength(message) : message.byteLength
     const { threshold, level, memLevel } = this.#settings
     if (bytes < threshold || bytes > MAX_BYTES || this.#windowBits < MIN_WINDOW_BITS) return message
+    const { constants, deflateRawSync } = this.#zlib
     const whole = deflateRawSync(message, { level, memLevel, windowBits: this.#windowBits, finishFlush: constants.Z_SYNC_FLUSH })
     if (whole.length - TRAILER_BYTES >= bytes) return message
     this.#isText = isText

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { STATUS_CODES } from './node-http.ts'
 import { endInGoodOrder } from './socket-end.ts'
 
 /** Answers with a plain response past Node's own objects, and ends the connection so that the client can read it. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { createServer, type Server, type TLSSocket } from 'node:tls'
+import type { Server, TLSSocket } from 'node:tls'
 import type { TlsConfig } from '../config/tls-schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { PeerAddress } from './address.ts'
@@ -34,7 +34,7 @@ export class TlsListener implements Listener {
     this.port = parts.inner.port
     this.#inner = parts.inner
     // It never listens: sockets that were accepted here are given to it (the documented use of its event 'connection').
-    this.#server = createServer(tlsServerOptions(parts.tls, this.port.name))
+    this.#server = process.getBuiltinModule('node:tls').createServer(tlsServerOptions(parts.tls, this.port.name))
     this.#server.on('secureConnection', (socket) => this.#done(socket))
     this.#server.on('tlsClientError', (error, socket) => this.#failed(error, socket))
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createSecureContext, type SecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls'
+import type { SecureContext, SecureContextOptions, TlsOptions } from 'node:tls'
 import type { CertificateConfig, TlsConfig } from '../config/tls-schema.ts'
 
 type SniCallback = NonNullable<TlsOptions['SNICallback']>
@@ -8,6 +8,7 @@ type SniCallback = NonNullable<TlsOptions['SNICallback']>
 export function tlsServerOptions(config: TlsConfig, port: string): TlsOptions {
   const [first, ...named] = config.certificates
   if (first === undefined) throw new TypeError(`Port "${port}" has no certificate`)
+  const { createSecureContext } = process.getBuiltinModule('node:tls')
   const contexts = new Map(named.map((certificate) => [certificate.name, createSecureContext(contextOptions(certificate, config, port))]))
   return {
     ...contextOptions(first, config, port),

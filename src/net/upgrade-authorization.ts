@@ -1,7 +1,8 @@
-import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { isPromise } from './is-promise.ts'
+import { ServerResponse as Response, STATUS_CODES } from './node-http.ts'
 import type { Port } from './port.ts'
 
 /** A handler that may leave a request to what comes next: an Express app, say. */
@@ -26,7 +27,7 @@ export class UpgradeAuthorization {
    * it is anything else: that is sent to the client then, and the connection closed
    */
   ask(request: IncomingMessage, socket: Socket): Promise<readonly string[] | undefined> {
-    const response = new ServerResponse(request)
+    const response = new Response(request)
     response.shouldKeepAlive = false
     // As light-my-request does: what is written ends there.
     response.assignSocket(new AnswerSink(response, socket) as unknown as Socket)

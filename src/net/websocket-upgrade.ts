@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { type WebSocket, WebSocketServer } from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
 import type { DeflateConfig } from '../config/compression-schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
@@ -25,7 +25,7 @@ import type { Fault } from './request-head.ts'
 import type { UpgradeAuthorization } from './upgrade-authorization.ts'
 import { listenTo, type PolyportSocket, type PolyportWebSocket } from './websocket-events.ts'
 import { PING, webSocketWire } from './websocket-wire.ts'
-import { canDeflate, deflateParams, negotiation, readerState, restoreWebSocket } from './ws-internals.ts'
+import { canDeflate, createWebSocketServer, deflateParams, negotiation, readerState, restoreWebSocket } from './ws-internals.ts'
 
 // How long a client may take to answer our close frame.
 const CLOSE_MS = 1500
@@ -82,7 +82,7 @@ export class WebSocketUpgrade {
     })
     this.#context = { port: parts.port, wire: webSocketWire, outbox: parts.outbox, connections: parts.connections, callbacks }
     const { maxPayload, maxFragments } = parts.port.limits
-    this.#server = new WebSocketServer({
+    this.#server = createWebSocketServer({
       noServer: true,
       clientTracking: false,
       perMessageDeflate: this.#deflate === undefined ? false : negotiation(this.#deflate),

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
-import * as ws from 'ws'
-import { type PerMessageDeflateOptions, WebSocket, type WebSocketServer } from 'ws'
+import type { PerMessageDeflateOptions, ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import type { DeflateConfig } from '../config/compression-schema.ts'
 
 /**
@@ -43,9 +43,21 @@ interface Deflate {
 const EXTENSION = 'permessage-deflate'
 
 // Exported by ws, and not in @types/ws.
-const { PerMessageDeflate, extension } = ws as unknown as {
-  PerMessageDeflate: new (options: object) => Deflate & { accept(offers: unknown): unknown }
-  extension: { parse(header: string): Record<string, unknown> }
+interface Undeclared {
+  readonly PerMessageDeflate: new (options: object) => Deflate & { accept(offers: unknown): unknown }
+  readonly extension: { parse(header: string): Record<string, unknown> }
+}
+
+let loaded: (typeof import('ws') & Undeclared) | undefined
+
+/** Only where a port has WebSockets: with what it needs of Node it is 25 ms of a start. */
+function ws(): typeof import('ws') & Undeclared {
+  loaded ??= createRequire(import.meta.url)('ws') as typeof import('ws') & Undeclared
+  return loaded
+}
+
+export function createWebSocketServer(options: ServerOptions): WebSocketServer {
+  return new (ws().WebSocketServer)(options)
 }
 
 interface Internals {
@@ -86,6 +98,7 @@ export function negotiation({
 export function canDeflate({ options: { perMessageDeflate } }: WebSocketServer, { headers }: IncomingMessage): boolean {
   if (perMessageDeflate === false || perMessageDeflate === undefined) return false
   try {
+    const { extension, PerMessageDeflate } = ws()
     const offers = extension.parse(headers['sec-websocket-extensions'] ?? '')[EXTENSION]
     if (offers === undefined) return false
     new PerMessageDeflate({ ...(perMessageDeflate as object), isServer: true }).accept(offers)
@@ -114,6 +127,7 @@ export function readerState(webSocket: WebSocket): ReaderState | undefined {
 /** A WebSocket in the middle of its life, on a socket that is not read yet. `resume()` lets it go on. */
 export function restoreWebSocket(server: WebSocketServer, socket: Socket, { protocol, deflate, fields }: ReaderState): WebSocket {
   const { options } = server
+  const { WebSocket, PerMessageDeflate } = ws()
   const webSocket = new WebSocket(null as never, undefined, options as never)
   const internals = webSocket as unknown as Internals
   internals._protocol = protocol

@@ -14,6 +14,8 @@ function ports(...entries: string[]): string {
   return `{\n"ports": [\n${entries.map((entry) => `{ "handler": "./h.ts", ${entry} }`).join(',\n')}\n] }`
 }
 
+const NO_UNIX_DGRAM = 'a unix datagram socket needs an optional package that is not there, expected it to be installed: "npm install unix-dgram"'
+
 /** Mistakes in a config file, and what is said of each: `line:column: path: message`, without the folder. */
 export const BROKEN: readonly (readonly [name: string, text: string, ...expected: string[]])[] = [
   ['nothing', '', '1:1: not valid JSON: expected a value'],
@@ -212,6 +214,63 @@ export const BROKEN: readonly (readonly [name: string, text: string, ...expected
     'a path twice',
     ports('"protocol": "tcp", "path": "./a.sock"', '"protocol": "udp", "path": "a.sock"'),
     '4:51: ports[1].path: ports[0] already listens on a.sock, expected a path of its own',
+    `4:51: ports[1].path: ${NO_UNIX_DGRAM}`,
+  ],
+  ['a unix datagram socket without the package', ports('"protocol": "udp", "path": "./a.sock"'), `3:51: ports[0].path: ${NO_UNIX_DGRAM}`],
+  [
+    'an address and a name twice, while one of the two is wrong in itself',
+    ports(
+      '"protocol": "tcp", "name": "a", "port": 5000, "hots": 1, "limits": { "sendBuffer": "x" }',
+      '"protocol": "tcp", "name": "a", "port": 5000, "framing": { "type": "x" }',
+    ),
+    '3:70: ports[0].hots: unknown key "hots", did you mean "host"?',
+    '3:107: ports[0].limits.sendBuffer: expected a number, found "x"',
+    '4:51: ports[1].name: ports[0] already has the name "a", expected a name of its own',
+    '4:64: ports[1].port: ports[0] already listens on 127.0.0.1:5000, expected another port or host',
+    '4:91: ports[1].framing.type: expected "eof", "length", "raw" or "custom", found "x"',
+  ],
+  [
+    'an address twice, while both are wrong in themselves',
+    ports('"protocol": "http", "port": 5000, "http2": 1', '"protocol": "websocket", "port": 5000, "host": "0.0.0.0", "origins": {}'),
+    '3:67: ports[0].http2: expected true or false, found 1',
+    '4:57: ports[1].port: ports[0] already listens on 127.0.0.1:5000, expected another port or host',
+    '4:93: ports[1].origins: expected a list [ … ], found an object',
+  ],
+  [
+    'a path twice, while both are wrong in themselves',
+    ports('"protocol": "tcp", "path": "./a.sock", "mode": 5', '"protocol": "stream", "path": "a.sock", "limits": 3'),
+    '3:71: ports[0].mode: expected text in quotes, found a number',
+    '4:54: ports[1].path: ports[0] already listens on a.sock, expected a path of its own',
+    '4:74: ports[1].limits: expected an object { … }, found 3',
+  ],
+  [
+    'a name that another gets for want of one, while it is wrong in itself',
+    ports('"protocol": "tcp", "name": "udp-5000", "port": 5001, "tls": 1', '"protocol": "udp", "port": 5000, "options": 2'),
+    '3:84: ports[0].tls: expected an object { … }, found 1',
+    '4:1: ports[1]: ports[0] already has the name "udp-5000", which this port gets for want of a name: give it one',
+    '4:68: ports[1].options: expected an object { … }, found 2',
+  ],
+  [
+    'nothing of an address that is wrong itself',
+    ports(
+      '"protocol": "tcp", "port": 5000',
+      '"protocol": "tpc", "port": 5000',
+      '"protocol": "tcp", "port": "5000"',
+      '"protocol": "http", "port": 5000, "host": 7',
+      '"protocol": "http", "port": 5000, "path": 7',
+    ),
+    '4:36: ports[1].protocol: expected "tcp", "udp", "http", "websocket" or "stream", found "tpc", did you mean "tcp"?',
+    '5:51: ports[2].port: expected a number, found "5000"',
+    '6:66: ports[3].host: expected text in quotes, found a number',
+    '7:66: ports[4].path: expected text in quotes, found a number',
+  ],
+  [
+    'other rules, while a value that they do not need is wrong',
+    ports('"protocol": "udp", "port": 0, "static": "./public", "limits": { "sendBuffer": -1 }', '"protocol": "tcp", "port": 0, "mode": "0600", "hots": 1'),
+    '3:54: ports[0].static: only for http ports, and this one is udp',
+    '3:102: ports[0].limits.sendBuffer: expected at least 1024, found -1',
+    '4:54: ports[1].mode: only for a unix socket, expected "path" beside "mode"',
+    '4:70: ports[1].hots: unknown key "hots", did you mean "host"?',
   ],
   [
     'neither port nor path',
