@@ -74,8 +74,8 @@ export type ToWorker =
   | { readonly type: 'listen'; readonly port: string; readonly address: string }
   /** Every handle has been sent, or, to what is no worker: begin. Report `ready`. */
   | { readonly type: 'opened'; readonly ports: readonly PortPlace[] }
-  /** A connection that the master has accepted; to be answered with `taken`. */
-  | { readonly type: 'connection'; readonly port: string; readonly id: number }
+  /** A connection that the master has accepted; to be answered with `taken`. `sentMs`: when, by the machine's clock (`machineMs`). */
+  | { readonly type: 'connection'; readonly port: string; readonly id: number; readonly sentMs: number }
   /** Give the port's listening socket up until the next `listen`: other workers are to catch up. */
   | { readonly type: 'hold'; readonly port: string }
   /** To be answered with `peered`. */

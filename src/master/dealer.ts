@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts'
+import { machineMs } from '../ipc/machine-clock.ts'
 import { acceptOn, peerOf, type StreamHandle } from '../net/node-internals.ts'
 import type { ListeningSocket } from './listening-sockets.ts'
 import type { Slot } from './slot.ts'
@@ -58,7 +59,7 @@ export class Dealer {
     this.#dealt.set(id, dealt)
     const child = this.#choose(dealt.client)?.current
     dealt.child = child?.isReady ? child : undefined
-    dealt.child?.send({ type: 'connection', port: dealt.port, id }, dealt.client)
+    dealt.child?.send({ type: 'connection', port: dealt.port, id, sentMs: machineMs() }, dealt.client)
   }
 
   #inTurn(): Slot | undefined {

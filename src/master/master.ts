@@ -1,14 +1,11 @@
 import type { DaemonStatus } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
-import type { Tables } from '../contracts/table.ts'
 import { ReloadError } from '../errors.ts'
 import type { ToMaster } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
-import { Registry } from '../shared/registry.ts'
-import { Store, sharedMemoryDir } from '../shared/store.ts'
-import { createTables } from '../shared/tables.ts'
+import { Store } from '../shared/store.ts'
 import { AdminPorts } from './admin-ports.ts'
 import { type Death, Deaths } from './deaths.ts'
 import { Dispatch } from './dispatch.ts'
@@ -23,6 +20,7 @@ import { unchangeable } from './reload-rules.ts'
 import { Reloads } from './reloads.ts'
 import { Roster } from './roster.ts'
 import { ServiceNotify } from './service-notify.ts'
+import { SharedState } from './shared-state.ts'
 import type { Slot } from './slot.ts'
 import { type Prepared, Staff } from './staff.ts'
 import { Watch } from './watch.ts'
@@ -52,9 +50,7 @@ export class Master {
   readonly #admin: AdminPorts
   readonly #watch: Watch
   #state: DaemonStatus['state'] = 'starting'
-  #store: Store | undefined
-  #registry: Registry | undefined
-  #tables: Tables | undefined
+  #shared: SharedState | undefined
   #sockets = new ListeningSockets()
   readonly #roster = new Roster()
   #workers: Workers | undefined
@@ -63,6 +59,7 @@ export class Master {
   readonly #deaths = new Deaths(() => this.#workers?.slots.find(({ isReady }) => isReady)?.current)
   #dispatch: Dispatch | undefined
   #onEnd: ((code: number) => void) | undefined
+  #stopped: Promise<void> | undefined
 
   constructor(parts: MasterParts) {
     this.#config = parts.config
@@ -98,21 +95,27 @@ export class Master {
 
   /**
    * Resolves when every port of every worker listens. When it cannot, nothing is left open.
+   * @returns false when it has been stopped meanwhile
    * @throws ConfigError, BindError, AlreadyRunningError
    */
-  async start(): Promise<void> {
+  async start(): Promise<boolean> {
     await this.#pidFile.take()
-    try {
-      await this.#open()
-    } catch (error) {
-      this.#workers?.kill()
-      this.#staff?.kill()
-      await this.#close()
-      throw error
+    const failure = await this.#open().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    const isStopped = this.#state === 'stopping'
+    if (isStopped || failure !== undefined) {
+      await this.#stopped
+      // Also what was opened behind the back of the stop.
+      await this.#endNow()
+      if (isStopped) return false
+      throw failure?.error
     }
     this.#state = 'ready'
     this.#service.ready()
     await this.#watch.follow(this.#config)
+    return true
   }
 
   /** Resolves with the exit code when the daemon has ended. */
@@ -131,7 +134,12 @@ export class Master {
   }
 
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     if (this.#state === 'stopping') return
     this.#state = 'stopping'
     this.#log.info('Stopping')
@@ -150,43 +158,43 @@ export class Master {
   /** Ends everything now. */
   async abort(): Promise<void> {
     this.#state = 'stopping'
+    await this.#endNow()
+    this.#onEnd?.(1)
+  }
+
+  #endNow(): Promise<void> {
     this.#workers?.kill()
     this.#staff?.kill()
-    await this.#close()
-    this.#onEnd?.(1)
+    return this.#close()
   }
 
   async #open(): Promise<void> {
     const config = this.#config
-    const dir = sharedMemoryDir(config.runtimeDir)
     const account = await accountOf(config, this.#log)
     this.#heaps.account = account
-    this.#store = Store.create({ dir, uid: account?.uid })
-    this.#registry = new Registry(this.#store)
-    this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
-    if (account !== undefined) for (const folder of [dir, config.dataDir, config.tasks?.dataDir]) giveFolder(folder, account)
+    this.#shared = new SharedState(config, { uid: account?.uid })
+    const parts = { store: this.#shared.dir, log: this.#log, account, roster: this.#roster }
+    if (account !== undefined) for (const folder of [parts.store, config.dataDir, config.tasks?.dataDir]) giveFolder(folder, account)
     await this.#admin.openControl(config.runtimeDir)
     const workers = new Workers({
-      store: dir,
-      log: this.#log,
-      account,
-      roster: this.#roster,
+      ...parts,
       open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
-      onReady: (slot, child) => this.#back(slot, child),
+      onReady: (slot, child) => {
+        this.#log.info({ worker: slot.index, pid: child.pid }, 'Worker ready')
+        this.#dispatch?.ready()
+        this.#deaths.tell()
+      },
       onExit: (slot, child, death) => this.#exited(slot, child, death),
     })
     this.#workers = workers
     this.#staff = new Staff({
-      store: dir,
-      log: this.#log,
-      account,
-      roster: this.#roster,
+      ...parts,
       ports: () => Array.from(this.addresses, ([name, address]) => ({ name, address })),
       onMessage: (child, message) => this.#receiveFromStaff(child, message),
       onExit: (child, death) => this.#ended(child, death),
     })
-    await workers.startFirst(config)
+    await Promise.all([this.#staff.startQueue(config), workers.startFirst(config)])
     await Promise.all([workers.start(config), this.#staff.start(config)])
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
     await this.#admin.openAdmin(config)
@@ -208,7 +216,7 @@ export class Master {
     let prepared: Prepared | undefined
     try {
       prepared = await this.#staff?.prepare(config)
-      if (this.#store !== undefined) this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
+      this.#shared?.setTables(config)
       await workers.replaceAll(config, {
         open: (child) => openPorts(child, sockets.next, this.#dispatch?.isDealt === true),
         onReady: () => {
@@ -266,12 +274,6 @@ export class Master {
     else if (message.type === 'terminated') void this.#recycle(slot, 'SIGTERM')
   }
 
-  #back(slot: Slot, child: WorkerChild): void {
-    this.#log.info({ worker: slot.index, pid: child.pid }, 'Worker ready')
-    this.#dispatch?.ready()
-    this.#deaths.tell()
-  }
-
   #receiveFromStaff(child: WorkerChild, message: ToMaster): void {
     if (message.type === 'report') this.#book.record(placeText(child.place), message.report)
     else if (message.type === 'stop') void this.stop()
@@ -284,14 +286,14 @@ export class Master {
 
   #ended(child: WorkerChild, death: Death): void {
     if (death.isDeath && child.config.lifecycle.length > 0) this.#deaths.add(child, death)
-    this.#store?.checkReaders()
+    Store.checkReaders()
     this.#book.retire(child.pid ?? 0)
   }
 
   #exited(slot: Slot, child: WorkerChild, death: Death): void {
     this.#ended(child, death)
-    const purged = this.#registry?.purge(child.owner) ?? []
-    if (purged.length > 0) this.#log.warn({ worker: slot.index, connections: purged.length }, 'Connections ended with their worker')
+    const connections = this.#shared?.forget(child.owner) ?? 0
+    if (connections > 0) this.#log.warn({ worker: slot.index, connections }, 'Connections ended with their worker')
     if (slot.current === undefined) this.#dispatch?.changed(slot)
     this.#dispatch?.lost(child)
   }
@@ -310,17 +312,16 @@ export class Master {
   }
 
   async #metrics(): Promise<string> {
-    const workers = this.#workers?.views ?? []
-    const staff = this.#staff?.views ?? []
+    const [workers, staff] = [this.#workers?.views ?? [], this.#staff?.views ?? []]
     const [answers = NO_ANSWERS] = await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
-    const counts = this.#registry?.counts() ?? { users: 0, groups: 0 }
-    return this.#overview.metrics({ workers, staff, ...answers, counts, tables: this.#tables, reloads: this.#reloads })
+    const counts = this.#shared?.counts() ?? { users: 0, groups: 0 }
+    return this.#overview.metrics({ workers, staff, ...answers, counts, tables: this.#shared?.tables, reloads: this.#reloads })
   }
 
   async #status(): Promise<DaemonStatus> {
     await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
     const [workers, staff] = [this.#workers?.views ?? [], this.#staff?.views ?? []]
-    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers, staff, tables: this.#tables })
+    return this.#overview.status({ state: this.#state, addresses: this.addresses, workers, staff, tables: this.#shared?.tables })
   }
 
   async #close(): Promise<void> {
@@ -328,11 +329,9 @@ export class Master {
     await this.#watch.stop()
     this.#sockets.close()
     await this.#admin.stop()
-    this.#store?.destroy()
+    this.#shared?.close()
     // A worker that was killed exits later; there is nothing left to take it out of.
-    this.#store = undefined
-    this.#registry = undefined
-    this.#tables = undefined
+    this.#shared = undefined
     this.#pidFile.release()
   }
 }

@@ -45,7 +45,7 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
     master.reloadTasks().catch((error: unknown) => log.error({ err: error }, 'Cannot replace the task workers: the old ones go on'))
   })
   warnOfExpiry(config, log)
-  await master.start()
+  if (!(await master.start())) return ended
   if (config.log.format !== 'json') announce(startupTable(config, master.addresses, master.adminAddress))
   log.info({ ports: config.ports.length, workers: config.workers }, 'Ready')
   return ended

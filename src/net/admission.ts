@@ -1,5 +1,6 @@
 import type { PortConfig } from '../config/schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
+import { AcceptQueue } from './accept-queue.ts'
 import { type PeerAddress, plainAddress } from './address.ts'
 import { AddressList, accessRule } from './address-list.ts'
 import type { Listener } from './listener.ts'
@@ -17,6 +18,7 @@ export class Admission {
   readonly #listener: Listener | undefined
   readonly #proxies: AddressList | undefined
   readonly #mayEnter: ((address: string) => boolean) | undefined
+  readonly #queue: AcceptQueue | undefined
   readonly #headers = new ProxyReader({
     onHeader: (client, peer, head) => this.#waited(() => this.#enter(client, peer, head)),
     onFailure: (client, proxy) => this.#waited(() => this.#refuse(client, proxy, 'proxy_header')),
@@ -29,12 +31,34 @@ export class Admission {
     this.#listener = parts.listener
     this.#mayEnter = accessRule(parts.config)
     this.#proxies = proxyProtocol && new AddressList(proxyProtocol)
+    const { maxLagMs } = parts.port.limits
+    this.#queue =
+      maxLagMs === undefined
+        ? undefined
+        : new AcceptQueue({
+            limitMs: maxLagMs,
+            admit: (client) => this.admit(client),
+            refuse: (client) => this.#turnAway(client),
+            onOverload: (waitMs) => parts.port.lateFor(waitMs),
+          })
   }
 
-  /** A client's raw handle: one that was accepted here, or by the master. */
+  /** A client's raw handle that was accepted here. */
+  accepted(client: StreamHandle): void {
+    if (this.#queue === undefined) this.admit(client)
+    else this.#queue.accepted(client)
+  }
+
+  /** One that the master has accepted, and sent here so long ago. */
+  dealt(client: StreamHandle, waitedMs: number): void {
+    if (waitedMs <= (this.#port.limits.maxLagMs ?? Number.POSITIVE_INFINITY)) return this.admit(client)
+    this.#port.lateFor(waitedMs)
+    this.#turnAway(client)
+  }
+
+  /** One whose turn it is. */
   admit(client: StreamHandle): void {
-    const { address, port } = peerOf(client)
-    const peer = { address: plainAddress(address), port }
+    const peer = peerAt(client)
     if (this.#port.isOverloaded) return this.#refuse(client, peer, 'rate', OVERLOADED)
     if (this.#proxies?.has(peer.address) !== true) return this.#enter(client, peer)
     // The port is not idle before it is known what becomes of it.
@@ -60,8 +84,17 @@ export class Admission {
     else this.#listener.refuse(client, status)
   }
 
+  #turnAway(client: StreamHandle): void {
+    this.#refuse(client, peerAt(client), 'rate', OVERLOADED)
+  }
+
   #waited(then: () => void): void {
     then()
     this.#port.finish()
   }
+}
+
+function peerAt(client: StreamHandle): PeerAddress {
+  const { address, port } = peerOf(client)
+  return { address: plainAddress(address), port }
 }

@@ -1,9 +1,11 @@
 // Often enough to see an overload begin before many connections have been accepted.
 const INTERVAL_MS = 50
-// A lag counts for half after this time, so that one second of calm ends an overload of four times the limit.
-const HALF_LIFE_MS = 500
-// No lag counts for more than so many times the limit: what is over is over within three seconds.
+// A lag counts for half after this time, so that half a second of calm ends an overload of four times the limit.
+const HALF_LIFE_MS = 250
+// No lag counts for more than so many times the limit: what is over is over within two seconds.
 const MAX_TIMES = 32
+// For so long nobody must have been turned away before the worker calls itself ready again.
+const CALM_MS = 1000
 
 /**
  * How far the event loop of this worker lags behind, in milliseconds: the latest lag, or what is left of an earlier one. There when a
@@ -16,6 +18,7 @@ export class Lag {
   #level = 0
   #tickedAt = 0
   #isOverloaded = false
+  #turnedAwayAt = Number.NEGATIVE_INFINITY
 
   /** @param parts.limitMs the smallest limit of any port: `onChange` tells when it is passed, and when no longer */
   constructor(parts: { limitMs: number; onChange: (isOverloaded: boolean, ms: number) => void }) {
@@ -26,6 +29,12 @@ export class Lag {
   start(): void {
     this.#tickedAt = performance.now()
     this.#timer ??= setInterval(() => this.#tick(), INTERVAL_MS).unref()
+  }
+
+  /** Somebody would have waited for so long to be let in, and was turned away. */
+  turnedAway(waitMs: number): void {
+    this.#turnedAwayAt = performance.now()
+    this.#say(true, waitMs)
   }
 
   stop(): void {
@@ -48,9 +57,12 @@ export class Lag {
     const elapsed = now - this.#tickedAt
     this.#tickedAt = now
     this.#level = Math.min(Math.max(elapsed - INTERVAL_MS, this.#level * 0.5 ** (elapsed / HALF_LIFE_MS)), MAX_TIMES * this.#limitMs)
-    const isOverloaded = this.#level > this.#limitMs
+    this.#say(this.#level > this.#limitMs || now - this.#turnedAwayAt < CALM_MS, this.#level)
+  }
+
+  #say(isOverloaded: boolean, ms: number): void {
     if (isOverloaded === this.#isOverloaded) return
     this.#isOverloaded = isOverloaded
-    this.#onChange(isOverloaded, this.#level)
+    this.#onChange(isOverloaded, ms)
   }
 }

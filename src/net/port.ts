@@ -105,6 +105,11 @@ export class Port implements PortInfo {
     return this.#lag !== undefined && this.#lag.ms > this.#maxLagMs
   }
 
+  /** Clients are turned away as they would have had to wait for so long. */
+  lateFor(waitMs: number): void {
+    this.#lag?.turnedAway(waitMs)
+  }
+
   opened(address: string): void {
     this.#address = address
   }

@@ -16,6 +16,8 @@ const LMDB_OPTIONS = {
   ...BINARY,
   eventTurnBatching: false,
   commitDelay: 0,
+  // Processes that read at the same time, by LMDB's own default 126.
+  maxReaders: 1024,
   // With it, close() waits for ever when the last writer was killed in the midst of a commit.
   overlappingSync: false,
 } as const
@@ -38,6 +40,9 @@ export interface Rows {
   /** Up to `limit` rows from `start` on, copied. */
   range(start: Buffer, limit: number): { key: Buffer; value: Buffer }[]
 }
+
+// Of this process.
+const openStores = new Set<Store>()
 
 /** Memory that several processes share: LMDB on a tmpfs. Every write is a transaction; a killed writer leaves no lock and no half write. */
 export class Store {
@@ -63,6 +68,7 @@ export class Store {
     const { root, sponge } = this.#locked(() => this.#open(options))
     this.#root = root
     this.#sponge = sponge
+    openStores.add(this)
   }
 
   #open(options: { isDurable: boolean }): { root: RootDatabase<Buffer, Buffer>; sponge: Database<Buffer, Buffer> } {
@@ -181,14 +187,15 @@ export class Store {
     queueMicrotask(this.#stale)
   }
 
-  /** A process has died: its read transactions no longer hold old pages back. */
-  checkReaders(): void {
-    this.#root.readerCheck()
+  /** A process has died: in the stores that are open here, its read transactions no longer hold old pages back. */
+  static checkReaders(): void {
+    for (const store of openStores) store.#root.readerCheck()
   }
 
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    openStores.delete(this)
     void this.#root.close()
     void this.#gate.close()
   }

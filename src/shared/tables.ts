@@ -5,16 +5,20 @@ import { migrate } from './migrate.ts'
 import { Store } from './store.ts'
 import { SharedTable } from './table.ts'
 
+/** Tables, and what ends their use by this process. */
+export type OpenTables = Tables & { close(): void }
+
 /**
  * The tables of the config, over a store that is open.
- * @param options `dataDir`: where persistent tables are; `isMaster`: bring persistent rows to the columns that the config has now
+ * @param options `dataDir`: where persistent tables are; `isMaster`: bring persistent rows to the columns that the config has now;
+ * `instead`: those that are closed when these are open
  * @throws Error when persistent rows do not fit the columns
  */
 export function createTables(
   store: Store,
   configs: Readonly<Record<string, TableConfig>>,
-  options: { dataDir: string; isMaster?: boolean },
-): Tables & { close(): void } {
+  options: { dataDir: string; isMaster?: boolean; instead?: OpenTables | undefined },
+): OpenTables {
   const isAnyDurable = Object.values(configs).some((config) => config.persist)
   const durable = isAnyDurable ? Store.openDurable({ dir: join(options.dataDir, 'tables') }) : undefined
   const tables: Record<string, Table | (() => void) | (<T>(fn: () => T) => T)> = Object.create(null)
@@ -27,5 +31,6 @@ export function createTables(
   const transaction = <T>(fn: () => T): T => store.transaction(() => (durable === undefined ? fn() : durable.transaction(fn)))
   Object.defineProperty(tables, 'transaction', { value: transaction, enumerable: false })
   Object.defineProperty(tables, 'close', { value: () => durable?.close(), enumerable: false })
-  return tables as unknown as Tables & { close(): void }
+  options.instead?.close()
+  return tables as unknown as OpenTables
 }

@@ -163,10 +163,10 @@ export class Reactor {
   }
 
   /** Takes a connection that the master has accepted. */
-  adopt(name: string, client: StreamHandle): void {
+  adopt(name: string, client: StreamHandle, waitedMs: number): void {
     const entry = this.#entry(name)
     if (this.#isReserved(client)) this.#refuse(entry, client)
-    else entry.admission.admit(client)
+    else entry.admission.dealt(client, waitedMs)
   }
 
   /** Accepts nothing more on this port until it is opened again. */
@@ -264,7 +264,7 @@ export class Reactor {
       (client) => {
         const isReserved = this.#isReserved(client)
         if (isReserved && this.#onRested === undefined) return this.#refuse(entry, client)
-        admission.admit(client)
+        admission.accepted(client)
         this.#onAccepted(config.name, port.sockets.size)
         if (isReserved) this.#rest(entry)
       },

@@ -1,4 +1,5 @@
 import type { Logger } from '../contracts/logger.ts'
+import { machineMs } from '../ipc/machine-clock.ts'
 import type { LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
 import { watchYoungBuffers } from '../ipc/young-buffers.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
@@ -123,7 +124,7 @@ process.on('message', (message: ToWorker, handle: unknown) => {
   else if (message.type === 'listen') opening = opening.then(() => open(message.port, handle, message.address))
   else if (message.type === 'opened') void opening.then(() => tell({ type: 'ready' }))
   else if (message.type === 'connection') {
-    worker?.adopt(message.port, handle as StreamHandle)
+    worker?.adopt(message.port, handle as StreamHandle, machineMs() - message.sentMs)
     tell({ type: 'taken', id: message.id })
   } else if (message.type === 'hold') worker?.pauseAccepting(message.port)
   else if (message.type === 'arrive') worker?.hold(message.move, handle as StreamHandle | undefined)

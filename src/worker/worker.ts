@@ -151,8 +151,8 @@ export class Worker {
     return this.#reactor.open(port, handle, address)
   }
 
-  adopt(port: string, client: StreamHandle): void {
-    this.#reactor.adopt(port, client)
+  adopt(port: string, client: StreamHandle, waitedMs: number): void {
+    this.#reactor.adopt(port, client, waitedMs)
   }
 
   pauseAccepting(port: string): void {

@@ -45,7 +45,7 @@ test('overload: who is in is served but not kept alive, nobody new gets in, /rea
   t.after(() => old.terminate())
   await once(old, 'message')
 
-  inside.write('1500\r\n')
+  inside.write('3500\r\n')
   await inside.until('done')
   const start = performance.now()
   const outside = await Client.open(tcp)

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import http from 'node:http'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
+import { sharedMemoryDir } from '../../src/shared/store.ts'
 import { Client, childrenOf, DaemonProcess, isRunning } from '../daemon-process.ts'
 import { FILES, PORTS } from './handlers.ts'
 import { eventually } from './process-figures.ts'
@@ -95,3 +98,27 @@ test('a second SIGINT ends at once what the first one waits for', async (t) => {
   assert.equal(await request, 0)
   await eventually('no worker is left', () => !workers.some(isRunning))
 })
+
+const SLOW_STARTS = {
+  'loads its handlers': "console.log('starting')\nawait new Promise((done) => setTimeout(done, 300))\n",
+  'opens its ports': '',
+}
+for (const [when, before] of Object.entries(SLOW_STARTS)) {
+  test(`a stop while it ${when} is a stop`, async (t) => {
+    const onStart = before === '' ? "console.log('starting')\nawait new Promise((done) => setTimeout(done, 300))" : ''
+    const slow = `import { TcpHandler } from 'polyport'\n${before}export default class extends TcpHandler { async onStart() { ${onStart} } onReceive() {} }\n`
+    const config = { workers: 2, ports: [{ name: 'slow', protocol: 'tcp', port: 0, handler: './slow.js' }] }
+    const daemon = DaemonProcess.spawn(t, config, { files: { 'slow.js': slow } })
+    await daemon.line(/starting/)
+    daemon.child.kill('SIGTERM')
+
+    assert.equal(await daemon.exited, 0, daemon.lines.join('\n'))
+    assert.deepEqual(
+      daemon.lines.filter((line) => /Error|Ready| {4}at /.test(line)),
+      [],
+    )
+    assert.equal(existsSync(join(daemon.dir, 'run', 'polyport.pid')), false)
+    assert.equal(existsSync(sharedMemoryDir(join(daemon.dir, 'run'))), false)
+    await DaemonProcess.again(t, daemon.dir)
+  })
+}

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Row } from '../../src/contracts/table.ts'
-import { SharedMemory, type StoreProcess } from './shared-memory.ts'
+import { Store } from '../../src/shared/store.ts'
+import { createTables, type OpenTables } from '../../src/shared/tables.ts'
+import { TABLES } from '../fixtures/shared/tables.ts'
+import { emptyStore, SharedMemory, type StoreProcess, temporaryFolder } from './shared-memory.ts'
 
 // A long run: POLYPORT_KILLS=1000 node --test test/shared/kill.test.ts
 const KILLS = Number(process.env['POLYPORT_KILLS'] ?? 100)
@@ -48,7 +53,7 @@ describe('a process that is killed', () => {
         memory.table('memory').incr('kills', 'n')
         slowestMs = Math.max(slowestMs, performance.now() - start)
         // As the master does for a worker that has died.
-        memory.store.checkReaders()
+        Store.checkReaders()
         verify(memory)
         writers.push(await startWriting(memory, kill * 1000))
       }
@@ -85,4 +90,40 @@ describe('a process that is killed', () => {
       )
     }
   })
+
+  for (const table of ['memory', 'durable']) {
+    test(`while it reads what is in the table "${table}", does not make the store grow`, async (t) => {
+      const memory = new SharedMemory(t)
+      const file = join(table === 'memory' ? memory.store.dir : join(memory.dataDir, 'tables'), 'store', 'data.mdb')
+      memory.table(table).set('row', { n: 0 })
+      const reader = await memory.start()
+      reader.begin('hold', table)
+      await reader.message('isHolding')
+      await reader.kill()
+      Store.checkReaders()
+      for (let n = 0; n < 50; n++) memory.table(table).set('row', { n })
+      const before = pagesOf(file)
+
+      for (let n = 0; n < 200; n++) memory.table(table).set('row', { n })
+
+      assert.ok(pagesOf(file) - before < 10, `${pagesOf(file) - before} pages more`)
+    })
+  }
 })
+
+test('tables on disk are opened for each reload, however many there are', (t) => {
+  const [store, dataDir] = [emptyStore(t), temporaryFolder(t)]
+  const open = (instead?: OpenTables): OpenTables => createTables(store, TABLES, { dataDir, isMaster: true, instead })
+  let tables = open()
+  for (let reload = 1; reload <= 150; reload++) {
+    tables = open(tables)
+    assert.equal(tables['durable']?.incr('row', 'n'), reload)
+    assert.equal(tables['durable']?.get('row', 'n'), reload)
+  }
+  tables.close()
+})
+
+/** Pages that a file has ever used: what is over them is a hole. */
+function pagesOf(file: string): number {
+  return (statSync(file).blocks * 512) / 4096
+}

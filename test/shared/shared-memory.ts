@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { Table, Tables } from '../../src/contracts/table.ts'
+import type { Table } from '../../src/contracts/table.ts'
 import { Store, sharedMemoryDir } from '../../src/shared/store.ts'
-import { createTables } from '../../src/shared/tables.ts'
+import { createTables, type OpenTables } from '../../src/shared/tables.ts'
 import { TABLES } from '../fixtures/shared/tables.ts'
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/shared/store-process.ts', import.meta.url))
@@ -31,15 +31,15 @@ export function emptyStore(t: Scope): Store {
 /** The shared memory of a daemon, as its master has it, and processes that share it. */
 export class SharedMemory {
   readonly store: Store
-  tables: Tables & { close(): void }
+  tables: OpenTables
   readonly #t: Scope
   readonly #dir: string
-  readonly #dataDir: string
+  readonly dataDir: string
 
   constructor(t: Scope) {
     this.#t = t
-    this.#dataDir = temporaryFolder(t)
-    this.#dir = sharedMemoryDir(this.#dataDir)
+    this.dataDir = temporaryFolder(t)
+    this.#dir = sharedMemoryDir(this.dataDir)
     this.store = Store.create({ dir: this.#dir })
     this.tables = this.#openTables()
     t.after(() => {
@@ -61,7 +61,7 @@ export class SharedMemory {
   }
 
   async start(): Promise<StoreProcess> {
-    const child = fork(PROGRAM, [this.#dir, this.#dataDir])
+    const child = fork(PROGRAM, [this.#dir, this.dataDir])
     const started = new StoreProcess(child)
     this.#t.after(() => started.kill())
     await started.message('isReady')
@@ -72,8 +72,8 @@ export class SharedMemory {
     return Promise.all(Array.from({ length: count }, () => this.start()))
   }
 
-  #openTables(): Tables & { close(): void } {
-    return createTables(this.store, TABLES, { dataDir: this.#dataDir, isMaster: true })
+  #openTables(): OpenTables {
+    return createTables(this.store, TABLES, { dataDir: this.dataDir, isMaster: true })
   }
 }
 

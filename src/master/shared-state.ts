@@ -1,0 +1,50 @@
+import type { Config } from '../config/schema.ts'
+import type { Tables } from '../contracts/table.ts'
+import { Registry } from '../shared/registry.ts'
+import { Store, sharedMemoryDir } from '../shared/store.ts'
+import { createTables, type OpenTables } from '../shared/tables.ts'
+
+/** What all processes of a daemon share, as its master has it: made at the start, gone at the end. */
+export class SharedState {
+  /** The folder of the memory, by which the other processes open it. */
+  readonly dir: string
+  readonly #store: Store
+  readonly #registry: Registry
+  #tables: OpenTables
+
+  /** @param options `uid`: who may have left the folder there, besides the user of this process. @throws Error when a row on disk does not fit the config */
+  constructor(config: Config, options: { uid: number | undefined }) {
+    this.dir = sharedMemoryDir(config.runtimeDir)
+    this.#store = Store.create({ dir: this.dir, ...options })
+    try {
+      this.#registry = new Registry(this.#store)
+      this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })
+    } catch (error) {
+      this.#store.destroy()
+      throw error
+    }
+  }
+
+  get tables(): Tables {
+    return this.#tables
+  }
+
+  /** A reload brings the tables that the config has now. @throws Error when a row on disk does not fit them */
+  setTables(config: Config): void {
+    this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true, instead: this.#tables })
+  }
+
+  counts(): { users: number; groups: number } {
+    return this.#registry.counts()
+  }
+
+  /** A process has ended: nothing of it is left. @returns how many connections it had */
+  forget(owner: number): number {
+    return this.#registry.purge(owner).length
+  }
+
+  close(): void {
+    this.#tables.close()
+    this.#store.destroy()
+  }
+}
