@@ -194,7 +194,7 @@ export class Master {
       onMessage: (child, message) => this.#receiveFromStaff(child, message),
       onExit: (child, death) => this.#ended(child, death),
     })
-    await workers.startFirst(config)
+    await Promise.all([this.#staff.startQueue(config), workers.startFirst(config)])
     await Promise.all([workers.start(config), this.#staff.start(config)])
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
     await this.#admin.openAdmin(config)

@@ -81,10 +81,26 @@ export class Staff {
     await this.#parts.roster.refresh(this.children)
   }
 
-  /** Starts the first process of each place. Resolves when all have loaded their modules. @throws ConfigError */
-  async start(config: Config): Promise<void> {
-    for (const place of staffPlaces(config)) this.#slots.set(placeText(place), this.#slot(place, config))
-    const children = this.slots.map((slot) => slot.start())
+  /** Starts what holds the tasks, if there are to be any: also what runs before all else may deliver. @throws as `start` */
+  startQueue(config: Config): Promise<void> {
+    return this.#start(
+      staffPlaces(config).filter(({ role }) => role === 'queue'),
+      config,
+    )
+  }
+
+  /** Starts the first process of each other place. Resolves when all have loaded their modules. @throws ConfigError */
+  start(config: Config): Promise<void> {
+    return this.#start(
+      staffPlaces(config).filter(({ role }) => role !== 'queue'),
+      config,
+    )
+  }
+
+  async #start(places: readonly Slot['place'][], config: Config): Promise<void> {
+    const slots = places.map((place) => this.#slot(place, config))
+    for (const slot of slots) this.#slots.set(placeText(slot.place), slot)
+    const children = slots.map((slot) => slot.start())
     await inTime('load its modules', children, (child) => child.loaded)
   }
 

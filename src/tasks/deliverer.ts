@@ -85,7 +85,8 @@ export class Deliverer implements Tasks {
 
   async run<Output>(task: Task<unknown, Output>, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<Output> {
     const className = this.#classOf(task)
-    if (timeoutMs !== undefined && !(timeoutMs > 0)) throw new RangeError(`Cannot wait ${timeoutMs} ms for a task: expected timeoutMs to be over 0`)
+    if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0))
+      throw new RangeError(`Cannot wait ${timeoutMs} ms for a task: expected timeoutMs to be over 0`)
     const pending = this.#take({ className, eventName: '', kind: KIND.run, input: this.encode(task.input, 'input'), options: {} })
     const { promise } = pending
     if (timeoutMs === undefined) return (await promise) as Output

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { createDaemon } from 'polyport'
 import { type DaemonOptions, DaemonProcess } from '../daemon-process.ts'
 import { ROOT } from '../docs/blocks.ts'
@@ -30,6 +30,14 @@ const FILES: NonNullable<DaemonOptions['files']> = {
     const note = (hook) => appendFileSync(new URL('hooks.txt', import.meta.url), JSON.stringify({ hook }) + '\\n')
     export default class H extends TcpHandler { onStart() { note('onStart') } onStop() { note('onStop') } onReceive() { process.kill(process.pid, 'SIGKILL') } }`,
   't.mjs': `import { Timer } from 'polyport'\nexport class T extends Timer { interval = 100_000; run() {} }`,
+}
+
+function temporary(t: TestContext, files: Record<string, string>): string {
+  mkdirSync(TEMPORARY, { recursive: true })
+  const folder = mkdtempSync(join(TEMPORARY, 'lifecycle-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
 }
 
 interface Note {
@@ -85,6 +93,45 @@ describe('lifecycle', () => {
     assert.equal(those('onDaemonStart').length, 1)
     assert.equal(those('onDaemonStop').length, 1)
   })
+
+  for (const embedded of [false, true]) {
+    test(`every hook, and onStart of a handler, can wait for a task to be taken${embedded ? ', with createDaemon, too' : ''}`, async (t) => {
+      const files = {
+        'work.mjs': `
+          import { appendFileSync } from 'node:fs'
+          import { Task } from 'polyport'
+          export class Work extends Task { handle(hook) { appendFileSync(new URL('hooks.txt', import.meta.url), JSON.stringify({ hook }) + '\\n') } }`,
+        'hooks.mjs': `
+          import { Work } from './work.mjs'
+          const deliver = (hook) => async ({ tasks, worker }) => { if (worker.role === 'worker') await tasks.deliver(new Work(hook)) }
+          export const onDaemonStart = deliver('onDaemonStart'), onWorkerStart = deliver('onWorkerStart')
+          export const onWorkerStop = deliver('onWorkerStop'), onDaemonStop = deliver('onDaemonStop')`,
+        'h.mjs': `
+          import { TcpHandler } from 'polyport'
+          import { Work } from './work.mjs'
+          export default class H extends TcpHandler { async onStart() { await this.daemon.tasks.deliver(new Work('onStart')) } onReceive() {} }`,
+      }
+      const config = { ports: [PORT], lifecycle: ['./hooks.mjs'], tasks: { modules: ['./work.mjs'], dataDir: './data' } }
+      const start = async (dir?: string): Promise<{ dir: string; stop(): Promise<unknown> }> => {
+        if (!embedded) return dir === undefined ? DaemonProcess.start(t, config, { files }) : DaemonProcess.again(t, dir)
+        const folder = dir ?? temporary(t, { ...files, 'config.json': JSON.stringify({ ...config, runtimeDir: './run', log: { level: 'silent' } }) })
+        const daemon = await createDaemon(join(folder, 'config.json'))
+        return { dir: folder, stop: () => daemon.stop() }
+      }
+      const done = async (dir: string, count: number): Promise<string[]> => {
+        while (hooks(dir).length < count) await new Promise((resolve) => setTimeout(resolve, 20))
+        return hooks(dir)
+      }
+
+      const first = await start()
+      assert.deepEqual(await done(first.dir, 3), ['onDaemonStart', 'onWorkerStart', 'onStart'])
+      await first.stop()
+      // What was delivered at the end is done after the next start.
+      const second = await start(first.dir)
+      assert.deepEqual((await done(first.dir, 8)).slice(3).toSorted(), ['onDaemonStart', 'onDaemonStop', 'onStart', 'onWorkerStart', 'onWorkerStop'])
+      await second.stop()
+    })
+  }
 
   test('a reload calls the hooks of the processes, not those of the daemon', async (t) => {
     const daemon = await DaemonProcess.start(t, { ports: [PORT], lifecycle: ['./hooks.mjs'] }, { files: FILES })
@@ -160,11 +207,10 @@ describe('lifecycle', () => {
   test('createDaemon() calls them in its own process', async (t) => {
     const seen: string[] = []
     Object.assign(globalThis, { seen })
-    mkdirSync(TEMPORARY, { recursive: true })
-    const folder = mkdtempSync(join(TEMPORARY, 'lifecycle-'))
-    t.after(() => rmSync(folder, { recursive: true, force: true }))
-    writeFileSync(join(folder, 'h.mjs'), FILES['h.mjs'] ?? '')
-    writeFileSync(join(folder, 'l.mjs'), 'export const onDaemonStart = (d, p) => seen.push("start " + p.role), onDaemonStop = () => seen.push("stop")')
+    const folder = temporary(t, {
+      'h.mjs': FILES['h.mjs'] ?? '',
+      'l.mjs': 'export const onDaemonStart = (d, p) => seen.push("start " + p.role), onDaemonStop = () => seen.push("stop")',
+    })
     const daemon = await createDaemon({
       runtimeDir: join(folder, 'run'),
       ports: [{ protocol: 'tcp', port: 0, handler: join(folder, 'h.mjs') }],

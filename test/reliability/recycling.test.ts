@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
+import { Client, childrenOf, closeAll, DaemonProcess, isRunning } from '../daemon-process.ts'
 import { eventually, MIB, memoryOf } from './process-figures.ts'
 
 const FILES = {
@@ -31,10 +31,6 @@ async function ask(client: Client, text: string): Promise<number> {
   await client.until(before + 1)
   while (!client.text.slice(before).includes('\r\n')) await client.until(client.received.length + 1)
   return Number.parseInt(client.text.slice(before), 10)
-}
-
-function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`)
 }
 
 test('maxRequests replaces a worker, and its clients notice nothing', async (t) => {
@@ -78,7 +74,7 @@ test('a worker whose event loop is stuck is killed after stuckSeconds; the other
   const start = performance.now()
   pids.get(stuck)?.write('hang\r\n')
   let slowest = 0
-  while (isAlive(stuck)) {
+  while (isRunning(stuck)) {
     const before = performance.now()
     assert.equal(await ask(pids.get(other) as Client, 'x'), other)
     slowest = Math.max(slowest, performance.now() - before)
@@ -145,7 +141,7 @@ test('kill -9 of the master: its workers end within 2 s, and the next start work
   const workers = childrenOf(daemon.pid)
   const start = performance.now()
   daemon.child.kill('SIGKILL')
-  await eventually('the workers have ended', () => !workers.some(isAlive))
+  await eventually('the workers have ended', () => !workers.some(isRunning))
   const took = performance.now() - start
   assert.ok(took < 2000, `${took} ms`)
   assert.ok(existsSync(join(daemon.dir, 'run', 'polyport.pid')) && existsSync(join(daemon.dir, 'who.sock')))

@@ -182,6 +182,9 @@ describe('daemon.tasks', () => {
     await assert.rejects(daemon.tasks.deliver(new Echo({ f: () => {} })), { code: 'POLYPORT_TASK_INPUT', message: /input\.f: a function/ })
     await assert.rejects(daemon.tasks.deliver(new Echo(1), { tries: 0 }), /Cannot deliver with tries 0: expected a whole number from 1/)
     await assert.rejects(daemon.tasks.deliver(new Echo(1), { delayMs: -1 }), /Cannot deliver with delayMs -1/)
+    await assert.rejects(daemon.tasks.deliver(new Echo(1), { delayMs: '5' as unknown as number }), /Cannot deliver with delayMs "5"/)
+    await assert.rejects(daemon.tasks.deliver(new Echo(1), { delay: 5 } as object), /Cannot deliver with "delay": expected delayMs, tries, backoffMs/)
+    await assert.rejects(daemon.tasks.run(new Echo(1), { timeoutMs: 0 }), /expected timeoutMs to be over 0/)
     await assert.rejects(daemon.tasks.deliver(new Echo(1), { backoffMs: Number.NaN }), /Cannot deliver with backoffMs NaN/)
   })
 
