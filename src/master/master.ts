@@ -5,12 +5,11 @@ import { ReloadError } from '../errors.ts'
 import type { ToMaster } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
-import { Store, sharedMemoryDir } from '../shared/store.ts'
+import { Store } from '../shared/store.ts'
 import { AdminPorts } from './admin-ports.ts'
 import { type Death, Deaths } from './deaths.ts'
 import { Dispatch } from './dispatch.ts'
 import { HeapSnapshots } from './heap-snapshots.ts'
-import { endLeftovers } from './leftovers.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
 import { openPorts } from './open-ports.ts'
 import { Overview } from './overview.ts'
@@ -173,8 +172,7 @@ export class Master {
     const config = this.#config
     const account = await accountOf(config, this.#log)
     this.#heaps.account = account
-    await endLeftovers(sharedMemoryDir(config.runtimeDir), this.#log)
-    this.#shared = new SharedState(config, { uid: account?.uid })
+    this.#shared = await SharedState.make(config, { uid: account?.uid, log: this.#log })
     const parts = { store: this.#shared.dir, log: this.#log, account, roster: this.#roster }
     if (account !== undefined) for (const folder of [parts.store, config.dataDir, config.tasks?.dataDir]) giveFolder(folder, account)
     await this.#admin.openControl(config.runtimeDir)
