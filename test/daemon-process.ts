@@ -218,6 +218,15 @@ export function closeAll(clients: readonly Client[]): void {
   for (const { socket } of clients) socket.destroy()
 }
 
+/** Not so a process that has ended and waits for its parent to notice, which may take a while when that is the first of the machine. */
+export function isRunning(pid: number | undefined): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
+  }
+}
+
 /** The processes whose parent is `pid`. */
 export function childrenOf(pid: number): number[] {
   const path = `/proc/${pid}/task/${pid}/children`

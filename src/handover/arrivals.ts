@@ -14,6 +14,8 @@ export interface ArrivalsParts {
   readonly listener: (port: string) => Listener | undefined
   /** Gives a message of the bus to one connection, if it is meant for it. */
   readonly replay: (connection: SocketConnection, message: BusMessage) => void
+  /** Tells all processes of the connections that are here now. */
+  readonly onTaken: () => void
 }
 
 // What a worker said before it was gone is on the bus: so long it is waited for.
@@ -29,6 +31,8 @@ export class Arrivals {
   readonly #parts: ArrivalsParts
   /** Owner and number of the move → what came. */
   readonly #held = new Map<string, Held>()
+  /** Taken over, and the worker that they came from has not heard of it. */
+  #taken: { readonly from: number; readonly id: number }[] = []
 
   constructor(parts: ArrivalsParts) {
     this.#parts = parts
@@ -76,7 +80,19 @@ export class Arrivals {
       log.error({ err: error, port }, 'Cannot go on with a connection that was handed over')
       handle.close()
     }
-    bus.tell(from, { ...NOTHING, kind: 'arrived', fd: id })
+    if (this.#taken.push({ from, id }) === 1) setImmediate(this.#tellTaken)
+  }
+
+  /** Once for all that came in a turn of the event loop. */
+  readonly #tellTaken = (): void => {
+    const taken = this.#taken
+    this.#taken = []
+    try {
+      this.#parts.onTaken()
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'Cannot say where connections are that were handed over')
+    }
+    for (const { from, id } of taken) this.#parts.bus.tell(from, { ...NOTHING, kind: 'arrived', fd: id })
   }
 }
 

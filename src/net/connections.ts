@@ -6,7 +6,8 @@ import { encode, type Wire } from './wire.ts'
 export interface ConnectionRegistry {
   add(info: ConnectionInfo & { owner: number }): void
   remove(fd: number): void
-  move(fd: number, to: { owner: number; slot: number }): boolean
+  /** @returns those that are not there */
+  move(fds: readonly number[], to: { owner: number; slot: number }): number[]
   bind(fd: number, uid: string): boolean
   join(fd: number, group: string): boolean
   leave(fd: number, group: string): boolean
@@ -17,6 +18,8 @@ export class Connections {
   readonly #byFd = new Map<number, SocketConnection>()
   readonly #groups = new Map<string, Set<SocketConnection>>()
   readonly #arrived = new Set<SocketConnection>()
+  /** Of those, the ones that the registry does not know to be here. */
+  readonly #unwritten = new Set<SocketConnection>()
   /** Owner → the latest of its messages that any of them has had. */
   readonly #had = new Map<number, number>()
   readonly #registry: ConnectionRegistry
@@ -71,6 +74,7 @@ export class Connections {
   remove(connection: SocketConnection): void {
     if (!this.#byFd.delete(connection.fd)) return
     this.#arrived.delete(connection)
+    this.#unwritten.delete(connection)
     for (const group of connection.groups ?? []) this.#exit(connection, group)
     this.#registry.remove(connection.fd)
   }
@@ -78,18 +82,30 @@ export class Connections {
   /** It is another worker's now, which says so to the registry. */
   letGo(connection: SocketConnection): void {
     this.#byFd.delete(connection.fd)
+    this.#unwritten.delete(connection)
     for (const group of connection.groups ?? []) this.#exit(connection, group)
   }
 
-  /** It comes from another worker. @param had what it has had of each worker's messages */
+  /** It comes from another worker; `writeArrived` tells the registry. @param had what it has had of each worker's messages */
   takeOver(connection: SocketConnection, had: ReadonlyMap<number, number>): void {
     this.#byFd.set(connection.fd, connection)
-    // Only now: a worker that dies before leaves nothing behind that nobody would remove. False when the one that it came from has died meanwhile.
-    if (!this.#registry.move(connection.fd, { owner: this.#owner, slot: this.#slot })) this.#register(connection)
+    this.#unwritten.add(connection)
     for (const group of connection.groups ?? []) this.#enter(connection, group)
     connection.had = had
     this.#arrived.add(connection)
     for (const [owner, sequence] of had) if (sequence > (this.#had.get(owner) ?? 0)) this.#had.set(owner, sequence)
+  }
+
+  /** Tells the registry of all that came, at once: each transaction waits for those of all other workers, which have the same to say. */
+  writeArrived(): void {
+    const arrived = new Map(Array.from(this.#unwritten, (connection) => [connection.fd, connection]))
+    this.#unwritten.clear()
+    if (arrived.size === 0) return
+    // Not there when the worker that they came from has died meanwhile.
+    for (const fd of this.#registry.move([...arrived.keys()], { owner: this.#owner, slot: this.#slot })) {
+      const connection = arrived.get(fd)
+      if (connection !== undefined) this.#register(connection)
+    }
   }
 
   /** Of those that came from other workers, the ones that have had this message there. */

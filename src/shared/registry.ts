@@ -54,9 +54,9 @@ export class Registry {
     })
   }
 
-  /** Another process holds it now. @returns false when there is no such connection */
-  move(fd: number, to: { readonly owner: number; readonly slot: number }): boolean {
-    return this.#change(fd, (connection) => ({ ...connection, owner: to.owner, worker: to.slot }))
+  /** Another process holds these now. @returns those of them that are not there */
+  move(fds: readonly number[], to: { readonly owner: number; readonly slot: number }): number[] {
+    return this.#store.transaction(() => fds.filter((fd) => !this.#change(fd, (connection) => ({ ...connection, owner: to.owner, worker: to.slot }))))
   }
 
   get(fd: number): RegisteredConnection | undefined {

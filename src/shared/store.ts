@@ -50,6 +50,8 @@ export class Store {
   readonly #root: RootDatabase<Buffer, Buffer>
   readonly #sponge: Database<Buffer, Buffer>
   readonly dir: string
+  /** What is open, by name: opening waits for all writers. */
+  readonly #rows = new Map<string, Rows>()
   #isInTransaction = false
   /** Pages that the deletions of this transaction have emptied. */
   #emptied = 0
@@ -111,8 +113,14 @@ export class Store {
   }
 
   rows(name: string): Rows {
+    const known = this.#rows.get(name)
+    if (known !== undefined) return known
     const open = (): Database<Buffer, Buffer> => this.#root.openDB<Buffer, Buffer>({ name, ...BINARY })
-    return new StoreRows(this, this.#isInTransaction ? open() : this.#locked(open))
+    // With a transaction that fails what was opened in it is gone.
+    if (this.#isInTransaction) return new StoreRows(this, open())
+    const rows = new StoreRows(this, this.#locked(open))
+    this.#rows.set(name, rows)
+    return rows
   }
 
   /**

@@ -100,6 +100,7 @@ export class Worker {
       log,
       listener: (port) => this.#reactor.listener(port),
       replay: (connection, message) => daemon.replay(connection, message),
+      onTaken: () => connections.writeArrived(),
     })
     this.#departure = new Departure({
       ports: this.#reactor,

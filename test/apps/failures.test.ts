@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import http from 'node:http'
 import { test } from 'node:test'
 import { DaemonProcess } from '../daemon-process.ts'
 import { ask } from '../suites/app-suite.ts'
@@ -35,6 +37,53 @@ test('what an app without a framework throws is answered with 500, logged and co
   await daemon.line(/"handler":"FetchApp","callback":"onRequest"/)
   assert.equal((await daemon.status()).workers[0]?.restarts, 0)
 })
+
+const EXPRESS = `import express from 'express'
+const app = express()
+app.get('/', (request, response) => response.send(String(process.pid)))
+app.get('/timer', () => { setTimeout(() => { throw new Error('nobody catches this') }, 10) })
+app.get('/promise', () => { void Promise.reject(new Error('nobody catches this')) })
+app.get('/event', (request) => { setTimeout(() => request.emit('error', new Error('nobody catches this')), 10) })
+export default app`
+const LIFECYCLE = `export function onWorkerError(daemon, death) { daemon.log.warn({ death }, 'told of a death') }`
+
+for (const path of ['/timer', '/promise', '/event']) {
+  test(`what nobody can catch in an Express app (${path}) ends its worker alone: logged with its stack, counted, told, replaced`, async (t) => {
+    const ports = [{ name: 'app', protocol: 'http', port: 0, handler: './express.mjs' }]
+    const files = { 'express.mjs': EXPRESS, 'lifecycle.mjs': LIFECYCLE }
+    const daemon = await DaemonProcess.start(t, { workers: 2, dispatch: 'round-robin', ports, lifecycle: ['./lifecycle.mjs'] }, { files })
+    const { host, port } = await daemon.address('app')
+    const agents = [new http.Agent({ keepAlive: true, maxSockets: 1 }), new http.Agent({ keepAlive: true, maxSockets: 1 })]
+    t.after(() => agents.map((agent) => agent.destroy()))
+    const get = async (agent: http.Agent | undefined, path: string): Promise<string> => {
+      const [response] = (await once(http.get({ host, port, agent, path }), 'response')) as [http.IncomingMessage]
+      return Buffer.concat(await response.toArray()).toString()
+    }
+    const [dead, other] = await Promise.all(agents.map((agent) => get(agent, '/')))
+    assert.notEqual(dead, other)
+
+    const start = performance.now()
+    await assert.rejects(get(agents[0], path), /hang up|ECONNRESET/)
+    await daemon.line(/"worker":\d.*"msg":"Worker ready"/)
+    const ms = performance.now() - start
+
+    t.diagnostic(`replaced after ${ms.toFixed(0)} ms`)
+    assert.equal(await get(agents[1], '/'), other, 'the other worker goes on, on the same connection')
+    assert.match(await get(undefined, '/'), /^\d+$/)
+    const uncaught = daemon.lines.filter((line) => line.includes('nobody catches this'))
+    assert.equal(uncaught.length, 1)
+    assert.match(uncaught[0] ?? '', /"level":"fatal".*"pid":(\d+).*express\.mjs.*"msg":"Uncaught exception: this worker ends"/)
+    assert.equal(/"pid":(\d+)/.exec(uncaught[0] ?? '')?.[1], dead)
+    await daemon.line(/"msg":"Worker died/)
+    await daemon.line(new RegExp(`"pid":${dead},.*told of a death`))
+    const { workers } = await daemon.status()
+    assert.equal(
+      workers.reduce((sum, { restarts }) => sum + restarts, 0),
+      1,
+    )
+    assert.match(await daemon.metrics(), /polyport_worker_restarts_total\{worker="\d"[^}]*\} 1/)
+  })
+}
 
 async function statusAndBody(port: number, path: string): Promise<[number, string]> {
   const { status, body } = await ask(port, { path })

@@ -61,6 +61,42 @@ const authenticate = async (request, reply) => {
 app.get('/ws', { preHandler: authenticate }, async (request, reply) => reply.code(204).send())
 export default app`
 
+const KOA = `import Koa from 'koa'
+const app = new Koa()
+app.use(async (context, next) => {
+  context.set('X-App', 'koa')
+  if (context.query.user === undefined) context.throw(401, 'log in')
+  context.req.user = context.query.user
+  context.cookies.set('seen', 'yes')
+  await next()
+})
+app.use((context) => { if (context.path === '/ws') context.status = 204 })
+export default app`
+
+// Decorators are a compiler's: this is what it makes of them.
+const NEST = `import { Controller, Get, HttpCode, Module, Req, UnauthorizedException, UseGuards } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+class Guard {
+  canActivate(context) {
+    const request = context.switchToHttp().getRequest()
+    if (request.query.user === undefined) throw new UnauthorizedException('log in')
+    request.user = request.query.user
+    return true
+  }
+}
+class Upgrades { ws() {} }
+Controller()(Upgrades)
+const { value } = Object.getOwnPropertyDescriptor(Upgrades.prototype, 'ws')
+for (const decorate of [Get('/ws'), HttpCode(204), UseGuards(Guard)]) decorate(Upgrades.prototype, 'ws', { value })
+class App {}
+Module({ controllers: [Upgrades] })(App)
+export default NestFactory.create(App, { abortOnError: false, logger: false })`
+
+const HONO = `import { Hono } from 'hono'
+const app = new Hono()
+app.get('/ws', (context) => (context.req.query('user') === undefined ? context.text('log in', 401) : context.body(null, 204)))
+export default app`
+
 const SOCKET = `import { WebSocketHandler } from 'polyport'
 export default class Room extends WebSocketHandler {
   onUpgrade(request) { return { uid: request.user } }
@@ -68,7 +104,15 @@ export default class Room extends WebSocketHandler {
   onMessage(connection, message) { connection.send(message) }
 }`
 
-const FILES = { 'session.mjs': SESSIONS, 'express.mjs': EXPRESS, 'fastify.mjs': FASTIFY, 'socket.mjs': SOCKET }
+const FILES = {
+  'session.mjs': SESSIONS,
+  'express.mjs': EXPRESS,
+  'fastify.mjs': FASTIFY,
+  'koa.mjs': KOA,
+  'nest.mjs': NEST,
+  'hono.mjs': HONO,
+  'socket.mjs': SOCKET,
+}
 const WEBSOCKET = { path: '/ws', handler: './socket.mjs', authorize: true }
 
 interface Opened {
@@ -159,6 +203,36 @@ describe('an upgrade that the app authorises', () => {
     assert.equal((await open(daemon, '/ws?user=bob')).message, 'welcome bob as bob')
     assert.deepEqual(await bodyAndStatus(daemon, '/ws'), [401, '{"error":"log in"}'])
     assert.equal((await open(other, '/other')).status, 404)
+  })
+
+  test("has what Koa's middleware put on the request, sets its cookie, and needs an answer", async (t) => {
+    const daemon = await start(t, 'koa')
+    const other = await start(t, 'koa', { ...WEBSOCKET, path: '/other' })
+
+    const { message, cookies } = await open(daemon, '/ws?user=kim')
+    const refused = await open(daemon, '/ws')
+
+    assert.deepEqual([message, cookies], ['welcome kim as kim', ['seen=yes; path=/; httponly']])
+    assert.deepEqual([refused.status, refused.body], [401, 'log in'])
+    assert.equal((await open(other, '/other?user=kim')).status, 404)
+  })
+
+  test("has what Nest's guards put on the request, and needs a route", async (t) => {
+    const daemon = await start(t, 'nest')
+    const other = await start(t, 'nest', { ...WEBSOCKET, path: '/other' })
+
+    const refused = await open(daemon, '/ws')
+
+    assert.equal((await open(daemon, '/ws?user=nat')).message, 'welcome nat as nat')
+    assert.deepEqual([refused.status, JSON.parse(refused.body ?? '')], [401, { message: 'log in', error: 'Unauthorized', statusCode: 401 }])
+    assert.equal((await open(other, '/other?user=nat')).status, 404)
+  })
+
+  test('is let in or refused by an app with fetch, which can put nothing on the request', async (t) => {
+    const daemon = await start(t, 'hono')
+
+    assert.equal((await open(daemon, '/ws?user=ann')).message, 'welcome undefined as undefined')
+    assert.deepEqual(await bodyAndStatus(daemon, '/ws'), [401, 'log in'])
   })
 
   test('leaves the app to its requests, on this path, too', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { Client, childrenOf } from '../daemon-process.ts'
+import { Client, childrenOf, isRunning } from '../daemon-process.ts'
 import { eventually } from '../reliability/process-figures.ts'
 import { folder, launch, run } from './run-cli.ts'
 
@@ -32,11 +32,6 @@ function project(t: TestContext, config: object = {}): string {
 function pidOf(dir: string): number | undefined {
   const file = join(dir, 'run', 'polyport.pid')
   return existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined
-}
-
-/** Nobody may ask how an orphan has ended: then it stays, as a zombie. */
-function isRunning(pid: number | undefined): boolean {
-  return existsSync(`/proc/${pid}/stat`) && !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
 }
 
 async function answer(client: Client, text: string): Promise<string> {

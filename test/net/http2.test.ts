@@ -98,7 +98,7 @@ describe('HTTP/2', () => {
     assert.equal((await ask(session, { ':path': '/' })).status, 200)
   })
 
-  test('reaches apps that know it, and is refused for Express, which does not', async (t) => {
+  test('reaches apps that know it, and is refused for Express and Nest on it, which do not', async (t) => {
     const apps = {
       fastify: `import Fastify from 'fastify'
         const app = Fastify()
@@ -118,6 +118,12 @@ describe('HTTP/2', () => {
     }
     const express = { 'express.mjs': "import express from 'express'\nexport default express()" }
     await assert.rejects(startTls(t, [{ ...WEB, handler: './express.mjs' }], express), /an Express app knows HTTP\/1\.1 only/)
+    const nest = `import { Module } from '@nestjs/common'
+      import { NestFactory } from '@nestjs/core'
+      class App {}
+      Module({})(App)
+      export default NestFactory.create(App, { abortOnError: false, logger: false })`
+    await assert.rejects(startTls(t, [{ ...WEB, handler: './nest.mjs' }], { 'nest.mjs': nest }), /a Nest app knows HTTP\/1\.1 only/)
   })
 
   test('a handler finds the host where HTTP/1.1 has it', async (t) => {

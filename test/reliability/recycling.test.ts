@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
+import { Client, childrenOf, closeAll, DaemonProcess, isRunning } from '../daemon-process.ts'
 import { eventually, MIB, memoryOf } from './process-figures.ts'
 
 const FILES = {
   'tcp.js': `
+import { writeFileSync } from 'node:fs'
 import { TcpHandler } from 'polyport'
 const hoard = []
 export default class Worker extends TcpHandler {
@@ -14,7 +15,7 @@ export default class Worker extends TcpHandler {
     const text = message.toString()
     if (text === 'die') process.exit(9)
     if (text === 'throw') setImmediate(() => { throw new Error('nobody catches this') })
-    if (text === 'hang') for (;;);
+    if (text === 'hang') for (writeFileSync(new URL('./hung', import.meta.url), ''); ; );
     if (text === 'hoard') for (let i = 0; i < 20; i++) hoard.push(Buffer.alloc(1024 * 1024, 1))
     if (text === 'heap') for (const all = []; ;) all.push(new Array(10_000).fill({}))
     connection.send(process.pid + ' ' + text)
@@ -31,10 +32,6 @@ async function ask(client: Client, text: string): Promise<number> {
   await client.until(before + 1)
   while (!client.text.slice(before).includes('\r\n')) await client.until(client.received.length + 1)
   return Number.parseInt(client.text.slice(before), 10)
-}
-
-function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`)
 }
 
 test('maxRequests replaces a worker, and its clients notice nothing', async (t) => {
@@ -78,7 +75,7 @@ test('a worker whose event loop is stuck is killed after stuckSeconds; the other
   const start = performance.now()
   pids.get(stuck)?.write('hang\r\n')
   let slowest = 0
-  while (isAlive(stuck)) {
+  while (isRunning(stuck)) {
     const before = performance.now()
     assert.equal(await ask(pids.get(other) as Client, 'x'), other)
     slowest = Math.max(slowest, performance.now() - before)
@@ -145,7 +142,7 @@ test('kill -9 of the master: its workers end within 2 s, and the next start work
   const workers = childrenOf(daemon.pid)
   const start = performance.now()
   daemon.child.kill('SIGKILL')
-  await eventually('the workers have ended', () => !workers.some(isAlive))
+  await eventually('the workers have ended', () => !workers.some(isRunning))
   const took = performance.now() - start
   assert.ok(took < 2000, `${took} ms`)
   assert.ok(existsSync(join(daemon.dir, 'run', 'polyport.pid')) && existsSync(join(daemon.dir, 'who.sock')))
@@ -157,6 +154,32 @@ test('kill -9 of the master: its workers end within 2 s, and the next start work
   const client = await Client.open({ path: join(daemon.dir, 'who.sock') })
   assert.ok((await ask(client, 'x')) > 0)
   client.socket.destroy()
+})
+
+test('kill -9 of the master while a worker is in an endless loop: the next start ends that one, and has its port', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
+  const where = await daemon.address('tcp')
+  const workers = childrenOf(daemon.pid)
+  t.after(() => {
+    for (const pid of workers.filter(isRunning)) process.kill(pid, 'SIGKILL')
+  })
+  const client = await Client.open(where)
+  const stuck = await ask(client, 'x')
+  client.write('hang\r\n')
+  await eventually('it is in its loop', () => existsSync(join(daemon.dir, 'hung')))
+  daemon.child.kill('SIGKILL')
+  await eventually('the other worker has ended', () => workers.filter(isRunning).length < 2)
+  assert.deepEqual(workers.filter(isRunning), [stuck])
+
+  const { port } = where
+  writeFileSync(join(daemon.dir, 'config.json'), JSON.stringify({ runtimeDir: './run', workers: 2, ports: [{ ...PORTS[0], port }] }))
+  const next = await DaemonProcess.again(t, daemon.dir)
+  const again = await Client.open(where)
+  t.after(() => again.socket.destroy())
+
+  assert.ok(!isRunning(stuck))
+  assert.ok(childrenOf(next.pid).includes(await ask(again, 'x')))
+  assert.match(next.lines.join('\n'), new RegExp(`"pid":${stuck},.*A process of the last daemon still runs`))
 })
 
 test('stampede: random workers killed every 100 ms for 5 s, with reloads between; afterwards all is answered', async (t) => {
