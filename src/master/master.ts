@@ -172,7 +172,7 @@ export class Master {
     const config = this.#config
     const account = await accountOf(config, this.#log)
     this.#heaps.account = account
-    this.#shared = new SharedState(config, { uid: account?.uid })
+    this.#shared = await SharedState.make(config, { uid: account?.uid, log: this.#log })
     const parts = { store: this.#shared.dir, log: this.#log, account, roster: this.#roster }
     if (account !== undefined) for (const folder of [parts.store, config.dataDir, config.tasks?.dataDir]) giveFolder(folder, account)
     await this.#admin.openControl(config.runtimeDir)

@@ -1,8 +1,10 @@
 import type { Config } from '../config/schema.ts'
+import type { Logger } from '../contracts/logger.ts'
 import type { Tables } from '../contracts/table.ts'
 import { Registry } from '../shared/registry.ts'
 import { Store, sharedMemoryDir } from '../shared/store.ts'
 import { createTables, type OpenTables } from '../shared/tables.ts'
+import { endLeftovers } from './leftovers.ts'
 
 /** What all processes of a daemon share, as its master has it: made at the start, gone at the end. */
 export class SharedState {
@@ -12,10 +14,19 @@ export class SharedState {
   readonly #registry: Registry
   #tables: OpenTables
 
-  /** @param options `uid`: who may have left the folder there, besides the user of this process. @throws Error when a row on disk does not fit the config */
-  constructor(config: Config, options: { uid: number | undefined }) {
+  /**
+   * In place of what the last daemon has left, its processes included.
+   * @param options `uid`: who may have left the folder there, besides the user of this process
+   * @throws Error when a row on disk does not fit the config
+   */
+  static async make(config: Config, options: { uid: number | undefined; log: Logger }): Promise<SharedState> {
+    await endLeftovers(sharedMemoryDir(config.runtimeDir), options.log)
+    return new SharedState(config, options)
+  }
+
+  private constructor(config: Config, { uid }: { uid: number | undefined }) {
     this.dir = sharedMemoryDir(config.runtimeDir)
-    this.#store = Store.create({ dir: this.dir, ...options })
+    this.#store = Store.create({ dir: this.dir, uid })
     try {
       this.#registry = new Registry(this.#store)
       this.#tables = createTables(this.#store, config.tables, { dataDir: config.dataDir, isMaster: true })

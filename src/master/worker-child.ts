@@ -13,6 +13,7 @@ import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
 import { withoutKeys } from './certificates.ts'
+import { notePath, noteProcess } from './leftovers.ts'
 import type { Account } from './privileges.ts'
 
 const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
@@ -104,6 +105,7 @@ export class WorkerChild {
       ...parts.account,
     })
     if (typeof out === 'number') closeSync(out)
+    noteProcess(store, owner, this.#child.pid)
     this.#child.on('error', (error) => log.error({ err: error, role: what }, 'Process failed'))
     this.#child.on('message', (message: ToMaster, handle: unknown) => {
       this.#receive(message)
@@ -117,7 +119,7 @@ export class WorkerChild {
       // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
       for (const onSent of this.#unsent) onSent()
       this.#unsent.clear()
-      void rm(this.#bus, { force: true })
+      for (const path of [this.#bus, notePath(store, owner)]) void rm(path, { force: true })
       const error = new Error(`${what[0]?.toUpperCase()}${what.slice(1)} ended before it was ready: ${signal ?? `exit code ${code}`}`)
       this.#loaded.fail(error)
       this.#ready.fail(error)

@@ -7,6 +7,7 @@ import { eventually, MIB, memoryOf } from './process-figures.ts'
 
 const FILES = {
   'tcp.js': `
+import { writeFileSync } from 'node:fs'
 import { TcpHandler } from 'polyport'
 const hoard = []
 export default class Worker extends TcpHandler {
@@ -14,7 +15,7 @@ export default class Worker extends TcpHandler {
     const text = message.toString()
     if (text === 'die') process.exit(9)
     if (text === 'throw') setImmediate(() => { throw new Error('nobody catches this') })
-    if (text === 'hang') for (;;);
+    if (text === 'hang') for (writeFileSync(new URL('./hung', import.meta.url), ''); ; );
     if (text === 'hoard') for (let i = 0; i < 20; i++) hoard.push(Buffer.alloc(1024 * 1024, 1))
     if (text === 'heap') for (const all = []; ;) all.push(new Array(10_000).fill({}))
     connection.send(process.pid + ' ' + text)
@@ -153,6 +154,32 @@ test('kill -9 of the master: its workers end within 2 s, and the next start work
   const client = await Client.open({ path: join(daemon.dir, 'who.sock') })
   assert.ok((await ask(client, 'x')) > 0)
   client.socket.destroy()
+})
+
+test('kill -9 of the master while a worker is in an endless loop: the next start ends that one, and has its port', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
+  const where = await daemon.address('tcp')
+  const workers = childrenOf(daemon.pid)
+  t.after(() => {
+    for (const pid of workers.filter(isRunning)) process.kill(pid, 'SIGKILL')
+  })
+  const client = await Client.open(where)
+  const stuck = await ask(client, 'x')
+  client.write('hang\r\n')
+  await eventually('it is in its loop', () => existsSync(join(daemon.dir, 'hung')))
+  daemon.child.kill('SIGKILL')
+  await eventually('the other worker has ended', () => workers.filter(isRunning).length < 2)
+  assert.deepEqual(workers.filter(isRunning), [stuck])
+
+  const { port } = where
+  writeFileSync(join(daemon.dir, 'config.json'), JSON.stringify({ runtimeDir: './run', workers: 2, ports: [{ ...PORTS[0], port }] }))
+  const next = await DaemonProcess.again(t, daemon.dir)
+  const again = await Client.open(where)
+  t.after(() => again.socket.destroy())
+
+  assert.ok(!isRunning(stuck))
+  assert.ok(childrenOf(next.pid).includes(await ask(again, 'x')))
+  assert.match(next.lines.join('\n'), new RegExp(`"pid":${stuck},.*A process of the last daemon still runs`))
 })
 
 test('stampede: random workers killed every 100 ms for 5 s, with reloads between; afterwards all is answered', async (t) => {

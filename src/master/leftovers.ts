@@ -1,0 +1,92 @@
+import { lstatSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../contracts/logger.ts'
+
+/**
+ * A process whose master is killed ends by itself, unless it is in an endless loop: then it stays, and holds the sockets of the ports. So each has a
+ * note in the shared memory, which nobody removes then, and the next start ends whom it finds there. (A thread in each that watches for the
+ * master would be quicker, and costs 7 MiB a process.)
+ */
+
+const PREFIX = 'process-'
+const WAIT_MS = 5000
+const LOOK_MS = 10
+// Fields of /proc/PID/stat behind the name, which may have spaces: proc(5).
+const STATE = 0
+const START_TIME = 19
+
+/** @param store the folder of the shared memory */
+export function noteProcess(store: string, owner: number, pid: number | undefined): void {
+  const startedAt = pid === undefined ? undefined : startOf(pid)
+  if (startedAt === undefined) return
+  try {
+    writeFileSync(notePath(store, owner), `${pid} ${startedAt}`, { mode: 0o600 })
+  } catch {
+    // The daemon is being stopped, or the memory is full: the process matters more than the note.
+  }
+}
+
+export function notePath(store: string, owner: number): string {
+  return join(store, `${PREFIX}${owner}`)
+}
+
+/** Ends what the last daemon of this shared memory has left. Resolves when all of it has ended. */
+export async function endLeftovers(store: string, log: Logger): Promise<void> {
+  const left = notedIn(store).filter(isStillThere)
+  for (const { pid } of left) {
+    log.warn({ pid }, 'A process of the last daemon still runs: it is killed')
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch (error) {
+      log.warn({ err: error, pid }, 'Cannot kill a process of the last daemon')
+    }
+  }
+  const end = performance.now() + WAIT_MS
+  while (left.some(isStillThere) && performance.now() < end) await sleep(LOOK_MS)
+}
+
+interface Note {
+  readonly pid: number
+  readonly startedAt: string
+  /** Whose the folder is: the workers' user, who is to have none but processes of its own killed. */
+  readonly uid: number
+}
+
+function notedIn(store: string): Note[] {
+  try {
+    const { uid } = lstatSync(store)
+    return readdirSync(store)
+      .filter((name) => name.startsWith(PREFIX))
+      .flatMap((name) => noteOf(join(store, name), uid) ?? [])
+  } catch {
+    // Nothing was left.
+    return []
+  }
+}
+
+function noteOf(path: string, uid: number): Note | undefined {
+  if (!lstatSync(path).isFile()) return undefined
+  const [pid, startedAt = ''] = readFileSync(path, 'utf8').split(' ')
+  return { pid: Number(pid), startedAt, uid }
+}
+
+/** By its time of start, too: the number alone may be another program's by now. */
+function isStillThere({ pid, startedAt, uid }: Note): boolean {
+  return Number.isSafeInteger(pid) && pid > 1 && pid !== process.pid && startOf(pid) === startedAt && ownerOf(pid) === uid
+}
+
+/** In ticks since the machine has started; undefined when it has ended, or where there is no /proc. */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[STATE] === 'Z' || fields[STATE] === 'X' ? undefined : fields[START_TIME]
+  } catch {
+    return undefined
+  }
+}
+
+function ownerOf(pid: number): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
+}
