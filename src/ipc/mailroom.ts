@@ -13,6 +13,17 @@ export interface Carrier {
   backlog(owner: number): number
 }
 
+// How long a letter waits for the news of who has sent it, and how many may.
+const EARLY_MS = 10_000
+const MAX_EARLY = 10_000
+
+interface Letter {
+  readonly topic: string
+  readonly id: number
+  readonly body: Uint8Array
+  readonly from: number
+}
+
 interface Question {
   readonly to: number
   readonly topic: string
@@ -31,6 +42,10 @@ export class Mailroom implements Post {
   readonly #onMembers: (() => void)[] = []
   readonly #questions = new Map<number, Question>()
   #members: readonly Member[]
+  /** The number of every process that is or was there. */
+  readonly #met = new Set<number>()
+  /** Letters of others. */
+  #early: { readonly kind: PostKind; readonly letter: Letter; readonly cameAt: number }[] = []
   #lastId = 0
 
   constructor(parts: { self: Member; carrier: Carrier; log: Logger }) {
@@ -38,6 +53,7 @@ export class Mailroom implements Post {
     this.#carrier = parts.carrier
     this.#log = parts.log
     this.#members = [parts.self]
+    this.#met.add(parts.self.owner)
   }
 
   members(role?: Role): readonly Member[] {
@@ -85,14 +101,31 @@ export class Mailroom implements Post {
 
   setMembers(members: readonly Member[]): void {
     this.#members = members
+    for (const { owner } of members) this.#met.add(owner)
     for (const [id, { to, topic }] of this.#questions) {
       if (!members.some(({ owner }) => owner === to)) this.#fail(id, new UnreachableError(`There is no answer to "${topic}": that process has ended`))
     }
     for (const listener of this.#onMembers) this.#guard('members', listener)
+    if (this.#early.length > 0) this.#takeEarly()
   }
 
-  /** A letter has come. */
-  receive(kind: PostKind, letter: { topic: string; id: number; body: Uint8Array; from: number }): void {
+  /** A letter has come. The master may have told who sends it of this process, and not yet this process of him: until then he cannot be answered. */
+  receive(kind: PostKind, letter: Letter): void {
+    if (this.#met.has(letter.from)) this.#open(kind, letter)
+    else if (this.#early.push({ kind, letter, cameAt: performance.now() }) > MAX_EARLY) {
+      this.#early.shift()
+      this.#log.warn({ from: letter.from }, 'A process that nobody has told of sends much: what it sent first is dropped')
+    }
+  }
+
+  #takeEarly(): void {
+    const early = this.#early
+    const oldest = performance.now() - EARLY_MS
+    this.#early = early.filter(({ letter, cameAt }) => !this.#met.has(letter.from) && cameAt > oldest)
+    for (const { kind, letter } of early) if (this.#met.has(letter.from)) this.#open(kind, letter)
+  }
+
+  #open(kind: PostKind, letter: Letter): void {
     const { topic, id } = letter
     const from = this.#members.find(({ owner }) => owner === letter.from) ?? { role: 'worker', index: -1, owner: letter.from, isLeaving: true }
     const body: unknown = deserialize(letter.body)

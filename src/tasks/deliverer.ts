@@ -200,6 +200,8 @@ export class Deliverer implements Tasks {
 
   /** A queue is there, this one for the first time, or another one in its place. It knows what it has on disk. */
   #welcome({ highest }: Welcome): void {
+    // It greets everybody who has greeted it, and in one process there may be several.
+    if (this.#isWelcome) return
     this.#isWelcome = true
     if (this.#producer === 0) {
       this.#parts.ids.raise(highest)

@@ -1,6 +1,7 @@
 import type { Entry } from './entry.ts'
 import { Hand } from './hand.ts'
-import { type ClassInfo, Lane } from './lane.ts'
+import { Lane } from './lane.ts'
+import type { Skills, TaskResult } from './task-messages.ts'
 
 // One that has not answered for this long holds up what waits behind: it is to give it back when another is free.
 const RECALL_MS = 20
@@ -37,11 +38,28 @@ export class Dispatcher {
     return lane
   }
 
-  join(parts: { owner: number; concurrency: number; classes: readonly ClassInfo[] }): Hand {
-    const hand = new Hand({ owner: parts.owner, concurrency: parts.concurrency, classes: new Set(parts.classes.map(({ name }) => name)) })
-    for (const info of parts.classes) this.lane(info.name).info = info
-    this.hands.set(parts.owner, hand)
-    return hand
+  /** A process is there, with what it has already. */
+  join({ owner, concurrency, classes, has, entry }: Skills & { owner: number; entry: (id: number) => Entry | undefined }): void {
+    const hand = new Hand({ owner, concurrency, classes: new Set(classes.map(({ name }) => name)) })
+    for (const info of classes) this.lane(info.name).info = info
+    this.hands.set(owner, hand)
+    for (const id of has) {
+      const known = entry(id)
+      if (known === undefined) hand.strangers.set(id, undefined)
+      else if (this.withdraw(known)) hand.give(known, Date.now())
+    }
+  }
+
+  /** A process may have been given a task by a queue before this one. @returns whether it was, and what has come of it if it is done */
+  adopt(entry: Entry, now: number): { readonly result: TaskResult | undefined } | undefined {
+    for (const hand of this.hands.values()) {
+      if (!hand.strangers.has(entry.id)) continue
+      const result = hand.strangers.get(entry.id)
+      hand.strangers.delete(entry.id)
+      if (result === undefined) hand.give(entry, now)
+      return { result }
+    }
+    return undefined
   }
 
   /** A process is gone. @returns what it had */

@@ -1,4 +1,5 @@
 import type { Entry } from './entry.ts'
+import type { TaskResult } from './task-messages.ts'
 
 // What may wait in a process behind what runs there: as much as hides the way to the queue and back, and little enough that nothing
 // waits for long behind a task that turns out to be slow.
@@ -14,6 +15,8 @@ export class Hand {
   readonly classes: ReadonlySet<string>
   /** What it has been given and not answered, in the order in which it begins them. */
   readonly given = new Map<number, Entry>()
+  /** What it was given by a queue before this one, and this one has not heard of, with what that has come to: somebody waits for it, and will say so. */
+  readonly strangers = new Map<number, TaskResult | undefined>()
   /** Takes nothing new. */
   isLeaving = false
   /** A suspect waits for it to be empty. */

@@ -17,7 +17,7 @@ export interface IntakeParts {
   readonly maxQueued: number
   readonly lane: (className: string) => Lane
   /** A task is ours: it waits from now on. */
-  readonly enqueue: (entry: Entry) => void
+  readonly enqueue: (entry: Entry) => unknown
   readonly accepted: (owner: number, upTo: number) => void
   readonly refused: (owner: number, refused: Refused) => void
 }

@@ -70,7 +70,7 @@ export class TaskQueue {
       log,
       maxQueued,
       lane: (className) => this.#handle.lane(className),
-      enqueue,
+      enqueue: (entry) => this.#adopt(entry) || enqueue(entry),
       accepted: (owner, upTo) => links.accepted(owner, upTo),
       refused: (owner, refused) => links.refused(owner, refused),
     })
@@ -136,7 +136,8 @@ export class TaskQueue {
     const hand = this.#of(stage).hands.get(owner)
     for (const result of results) {
       const entry = hand?.take(result.id)
-      // Its time was over, or nobody waits for it: it has been dealt with.
+      // Its time was over, or nobody waits for it: it has been dealt with. Or somebody will say that he waits.
+      if (entry === undefined && hand?.strangers.has(result.id) === true) hand.strangers.set(result.id, result)
       if (entry === undefined) continue
       entry.lane.learn(result.ms)
       if (stage === STAGE.handle) this.stats.of(entry.lane.className).handleSeconds.observeMs(result.ms)
@@ -267,13 +268,16 @@ export class TaskQueue {
     dispatcher.add(entry)
   }
 
-  #join(dispatcher: Dispatcher, owner: number, { concurrency, classes, has }: Skills): void {
+  #join(dispatcher: Dispatcher, owner: number, skills: Skills): void {
     this.#outcomes.killed(dispatcher.lost(owner))
-    const hand = dispatcher.join({ owner, concurrency, classes })
-    for (const id of has) {
-      const entry = this.book.entries.get(id)
-      if (entry !== undefined && dispatcher.withdraw(entry)) hand.give(entry, Date.now())
-    }
+    dispatcher.join({ owner, ...skills, entry: (id) => this.book.entries.get(id) })
+  }
+
+  /** What was begun for a queue before this one is not begun again. @returns whether it was */
+  #adopt(entry: Entry): boolean {
+    const found = entry.isStored ? undefined : this.#handle.adopt(entry, Date.now())
+    if (found?.result !== undefined) this.#outcomes.take(entry, found.result)
+    return found !== undefined
   }
 
   #giveUp(entry: Entry): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { serialize } from 'node:v8'
 import type { Logger } from '../../src/contracts/logger.ts'
 import { LocalPost } from '../../src/ipc/local-post.ts'
 import { Mailroom } from '../../src/ipc/mailroom.ts'
@@ -84,5 +85,41 @@ describe('Post', () => {
     assert.equal(room.at({ role: 'task', index: 1 }), undefined)
     assert.deepEqual(room.members('task'), [next, old])
     assert.equal(numTold, 1)
+  })
+
+  test('a letter of a process that is not known yet waits until it is, one of a process that has ended does not', async () => {
+    const self = { role: 'queue', index: 0, owner: 1, isLeaving: false } as const
+    const sender = { role: 'worker', index: 0, owner: 2, isLeaving: false } as const
+    const carried: [owner: number, kind: string][] = []
+    const room = new Mailroom({
+      self,
+      log,
+      carrier: {
+        carry: (owner, { kind }) => {
+          carried.push([owner, kind])
+          return true
+        },
+        backlog: () => 0,
+      },
+    })
+    const got: unknown[] = []
+    room.on('hello', (body, from) => got.push(body, from.role, room.send(from, 'welcome', 0)))
+    room.answer('ask', (body) => body)
+    const letter = (topic: string, body: unknown): Parameters<Mailroom['receive']>[1] => ({ topic, id: 1, body: serialize(body), from: 2 })
+
+    room.receive('post', letter('hello', 'early'))
+    room.receive('ask', letter('ask', 1))
+    assert.deepEqual([got, carried], [[], []])
+    room.setMembers([self, sender])
+    await new Promise(setImmediate)
+    room.setMembers([self])
+    room.receive('post', letter('hello', 'late'))
+
+    assert.deepEqual(got, ['early', 'worker', true, 'late', 'worker', true])
+    assert.deepEqual(carried, [
+      [2, 'post'],
+      [2, 'answer'],
+      [2, 'post'],
+    ])
   })
 })

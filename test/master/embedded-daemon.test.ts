@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { ConfigInput, Daemon } from 'polyport'
 import { createDaemon, daemon as current, NotInDaemonError } from 'polyport'
+import { sharedMemoryDir } from '../../src/shared/store.ts'
 import { Client } from '../daemon-process.ts'
 
 const FOLDER = join(import.meta.dirname, '..', '.tmp')
@@ -27,9 +28,11 @@ const ECHO =
 test('createDaemon() runs a worker in this process, and stop() leaves nothing', async (t) => {
   assert.throws(() => current(), NotInDaemonError)
   const handler = handlerFile(t, 'echo.mjs', ECHO)
-  const before = readdirSync('/dev/shm')
+  const runtimeDir = join(dirname(handler), 'run')
+  const memory = sharedMemoryDir(join(runtimeDir, `${process.pid}-1`))
   const config: ConfigInput = {
     name: 'inside',
+    runtimeDir,
     log: { level: 'silent' },
     ports: [{ name: 'line', protocol: 'tcp', port: 0, handler }],
     tables: { t: { size: 10, columns: { n: { type: 'int' } } } },
@@ -43,10 +46,11 @@ test('createDaemon() runs a worker in this process, and stop() leaves nothing', 
   assert.equal(daemon.stats().connections, 1)
   assert.equal([...daemon.connections()].length, 1)
   assert.equal(current(), daemon)
+  assert.ok(existsSync(memory))
   await daemon.stop()
   await client.closed
   assert.throws(() => current(), NotInDaemonError)
-  assert.deepEqual(readdirSync('/dev/shm'), before)
+  assert.equal(existsSync(memory), false)
 })
 
 test('createDaemon() with two daemons in one process: each has its own memory', async (t) => {

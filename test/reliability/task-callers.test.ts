@@ -77,6 +77,26 @@ describe('callers of tasks.run', () => {
     await untilEmpty(tasks)
   })
 
+  for (const isQuick of [false, true]) {
+    test(`G2: when the queue is killed, the task is not run twice, and its caller is answered${isQuick ? ', also when it ends meanwhile' : ''}`, async (t) => {
+      const tasks = await TaskDaemon.start(t, { workers: 1, concurrency: 2 })
+      const [queue] = tasks.pids('queue')
+      const call = tasks.post('run/Held', [1])
+      await untilRunning(tasks, 1)
+
+      kill(queue)
+      // What is told to one that has died, and of whose death nobody knows yet, is lost: then it is run again.
+      await tasks.until(() => tasks.pids('queue').some((pid) => pid !== queue), 'there is another queue')
+      if (isQuick) tasks.release()
+      assert.deepEqual(await tasks.post('run/Double', [21]), [{ value: 42 }])
+      tasks.release()
+
+      assert.deepEqual(await call, [{ value: 'held 1' }])
+      assert.deepEqual(tasks.lines('notes'), ['held 1'])
+      await untilEmpty(tasks)
+    })
+  }
+
   test('G2: callers and task workers are killed in turn: every call ends, and nothing is left in the queue', async (t) => {
     const tasks = await TaskDaemon.start(t, { workers: 2, concurrency: 4 }, { config: { workers: 2 } })
     let cut = 0

@@ -141,8 +141,7 @@ export class TaskDaemon {
   }
 }
 
-// Of one slice of measuring.
-const SLICE_MS = 500
+const WHILE_MS = 500
 const PROBES = 4
 
 /** Asks the port of a TaskDaemon for nothing, again and again, and looks how long that takes. */
@@ -163,24 +162,20 @@ export class Probe {
     })
   }
 
-  /** The time that 99 of 100 answers take at most, in milliseconds, of so many slices of time. */
-  async p99s(slices: number): Promise<number[]> {
-    const found: number[] = []
-    for (let slice = 0; slice < slices; slice++) {
-      const times: number[] = []
-      const end = performance.now() + SLICE_MS
-      await Promise.all(
-        Array.from({ length: PROBES }, async () => {
-          while (performance.now() < end) {
-            const startedAt = performance.now()
-            await this.#ask()
-            times.push(performance.now() - startedAt)
-          }
-        }),
-      )
-      found.push(times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.POSITIVE_INFINITY)
-    }
-    return found
+  /** The time that 99 of 100 answers take at most, in milliseconds, of a while. */
+  async p99(): Promise<number> {
+    const times: number[] = []
+    const end = performance.now() + WHILE_MS
+    await Promise.all(
+      Array.from({ length: PROBES }, async () => {
+        while (performance.now() < end) {
+          const startedAt = performance.now()
+          await this.#ask()
+          times.push(performance.now() - startedAt)
+        }
+      }),
+    )
+    return times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.POSITIVE_INFINITY
   }
 }
 

@@ -210,14 +210,15 @@ describe('tasks', () => {
     assert.equal(delivered.filter(({ value }) => value !== undefined).length, 1000)
     assert.equal(delivered.filter(({ error }) => error === 'QueueFullError').length, 9000)
     assert.match(delivered.find(({ message }) => message !== undefined)?.message ?? '', /1000 tasks wait or run, as many as tasks.maxQueued allows/)
-    assert.ok(tookMs < 5000, `it took ${tookMs} ms`)
+    // Nobody waits for a place: that would take a minute.
+    assert.ok(tookMs < 30_000, `it took ${tookMs} ms`)
     assert.match(await tasks.daemon.metrics(), /polyport_tasks_refused_total\{reason="queue_full"\} 9000/)
   })
 
   test('C10: while the queue is full, and every request of many is refused, the port answers within 100 ms, and memory does not grow', async (t) => {
     const tasks = await TaskDaemon.start(t, { maxQueued: 1000 }, { config: { workers: 2 } })
     const probe = await Probe.open(t, tasks.daemon)
-    const [before = 0] = await probe.p99s(1)
+    const quiet = [await probe.p99()]
     const taken = await tasks.post(
       'Note',
       numbers(1000).map((n) => ({ n, ms: 60_000 })),
@@ -226,24 +227,26 @@ describe('tasks', () => {
     const pids = [...tasks.pids('queue'), ...tasks.pids('worker')]
     const memory = pids.map((pid) => memoryOf(pid).anon)
 
+    const during: number[] = []
     let refused = 0
-    let isOver = false
-    const flood = (async () => {
-      while (refused < 10_000 || !isOver) {
+    for (let round = 1; round <= 4; round++) {
+      let isOver = false
+      const measured = probe.p99().finally(() => {
+        isOver = true
+      })
+      while (!isOver || refused < 2500 * round) {
         const answers = await tasks.post('Note', Array(100).fill({ n: 0, ms: 0 }))
         refused += answers.filter(({ error }) => error === 'QueueFullError').length
       }
-    })()
-    const during = await probe.p99s(4)
-    isOver = true
-    await flood
+      during.push(await measured)
+      quiet.push(await probe.p99())
+    }
 
     const grown = pids.map((pid, i) => Math.round((memoryOf(pid).anon - (memory[i] ?? 0)) / MIB))
-    t.diagnostic(
-      `p99 ${before.toFixed(1)} ms before, then ${during.map((ms) => ms.toFixed(1)).join(', ')} ms with ${refused} refused; ${grown.join(', ')} MiB more`,
-    )
-    // The machine may be busy with something else: then the quietest time tells, beside what there was without tasks.
-    assert.ok(Math.min(...during) < Math.max(100, 3 * before), `${during} ms, ${before} ms before`)
+    const show = (times: readonly number[]): string => times.map((ms) => ms.toFixed(1)).join(', ')
+    t.diagnostic(`p99 ${show(during)} ms with ${refused} refused, ${show(quiet)} ms before and between; ${grown.join(', ')} MiB more`)
+    // The machine may be busy with something else: then what there was without tasks is slow, too.
+    assert.ok(Math.min(...during) < Math.max(100, 3 * Math.max(...quiet)), `${show(during)} ms, otherwise ${show(quiet)} ms`)
     assert.ok(Math.max(...grown) < 64, `${grown} MiB`)
   })
 
