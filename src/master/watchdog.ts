@@ -47,7 +47,8 @@ export class Watchdog {
     this.#lookedAt = now
     for (const slot of this.#workers.slots) {
       const { current } = slot
-      if (current === undefined) continue
+      // One that is on its way out has a time of its own (WorkerChild.stop).
+      if (current === undefined || current.state === 'draining') continue
       // What they have said meanwhile has not been read yet.
       if (isLate) current.heardAt = now
       else if (!current.isReady) this.#lookAtStart(slot, current)

@@ -33,6 +33,22 @@ test('a stop answers the 50 requests that are in flight', async (t) => {
   assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]))
 })
 
+test('a stop takes no worker that is older than its start may take for one that does not start', async (t) => {
+  const daemon = await DaemonProcess.start(t, { startSeconds: 1, ports: PORTS }, { files: FILES })
+  const where = await daemon.address('http')
+  const [worker] = (await daemon.status()).workers
+  await eventually('it is that old', () => Date.now() - Number(new Date(worker?.startedAt ?? 0)) > 2500)
+  const answer = get({ ...where, path: '/wait?3000' })
+  while ((await messagesIn(daemon, 'http')) < 1);
+
+  assert.equal(await daemon.stop(), 0)
+  assert.equal(await answer, 200)
+  assert.deepEqual(
+    daemon.lines.filter((line) => line.includes('illing')),
+    [],
+  )
+})
+
 test('idle clients do not hold a stop up', async (t) => {
   const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
   const telnet = await Client.open(await daemon.address('tcp'))
