@@ -5,7 +5,7 @@ import type { BusMessage, BusPeer, MoveNote } from '../ipc/messages.ts'
 import type { SocketConnection } from '../net/connection.ts'
 import type { Listener } from '../net/listener.ts'
 import type { MovedState } from '../net/movable.ts'
-import type { StreamHandle } from '../net/node-internals.ts'
+import { identityOf, type StreamHandle } from '../net/node-internals.ts'
 import type { Standing } from '../net/port.ts'
 
 export interface ArrivalsParts {
@@ -39,9 +39,9 @@ export class Arrivals {
   }
 
   /** A handle has come from the master. */
-  hold({ from, id, port }: MoveNote, handle: StreamHandle | undefined): void {
+  hold({ from, id, port, identity }: MoveNote, handle: StreamHandle | undefined): void {
     const { bus, listener } = this.#parts
-    const canTake = handle !== undefined && listener(port)?.takeOver !== undefined
+    const canTake = handle !== undefined && identityOf(handle) === identity && listener(port)?.takeOver !== undefined
     if (canTake) this.#held.set(`${from} ${id}`, { handle, port })
     else handle?.close()
     bus.tell(from, { ...NOTHING, kind: canTake ? 'held' : 'refused', fd: id })

@@ -3,7 +3,7 @@ import type { Logger } from '../contracts/logger.ts'
 import type { Bus } from '../ipc/bus.ts'
 import type { BusMessage, BusPeer, LeaveOrder, MoveNote } from '../ipc/messages.ts'
 import type { Movable } from '../net/movable.ts'
-import type { StreamHandle } from '../net/node-internals.ts'
+import { identityOf, type StreamHandle } from '../net/node-internals.ts'
 
 // How often connections are looked at that could not move before: in the middle of a request, or of a handler's promise.
 const SWEEP_MS = 20
@@ -117,7 +117,7 @@ export class Departure {
         const heir = order.heirs[id % order.heirs.length] as UnderWay['heir']
         movable.halt()
         this.#underWay.set(id, { movable, port: port.name, heir, isGone: false })
-        give({ id, from, to: heir.owner, port: port.name }, movable.handle)
+        give({ id, from, to: heir.owner, port: port.name, identity: identityOf(movable.handle) }, movable.handle)
       }
     }
     if (this.#underWay.size > 0 || this.#isTold) return

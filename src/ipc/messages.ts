@@ -40,6 +40,8 @@ export interface MoveNote {
   readonly from: number
   readonly to: number
   readonly port: string
+  /** Of the handle that belongs to it (net/handle-line.ts). */
+  readonly identity: number
 }
 
 /** What a worker needs to know to give its connections away. */

@@ -7,10 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { BindError, ConfigError } from '../errors.ts'
-import type { BusPeer, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
+import type { BusPeer, MoveNote, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
+import { HandleLine } from '../net/handle-line.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
 import { withoutKeys } from './certificates.ts'
 import { notePath, noteProcess } from './leftovers.ts'
@@ -75,6 +76,7 @@ export class WorkerChild {
   /** It has said that it cannot start, or has ended by itself before it could. */
   hasFailed = false
   readonly #child: ChildProcess
+  readonly #line: HandleLine
   readonly #log: Logger
   readonly #bus: string
   readonly #loaded: Milestone = milestone()
@@ -104,6 +106,7 @@ export class WorkerChild {
       execArgv: [...process.execArgv, ...V8_FLAGS, ...(isYoungGenerationSet() ? [] : [YOUNG_GENERATION])],
       ...parts.account,
     })
+    this.#line = new HandleLine(this.#child)
     if (typeof out === 'number') closeSync(out)
     noteProcess(store, owner, this.#child.pid)
     this.#child.on('error', (error) => log.error({ err: error, role: what }, 'Process failed'))
@@ -174,14 +177,26 @@ export class WorkerChild {
   }
 
   /** A message for a process that has just died is dropped, and answers false: its death is handled where it is noticed. */
-  send(message: ToWorker, handle?: StreamHandle | DatagramHandle, onSent?: () => void): boolean {
+  send(message: ToWorker, handle?: StreamHandle | DatagramHandle): boolean {
     if (!this.#child.connected) return false
-    if (onSent !== undefined) this.#unsent.add(onSent)
-    this.#child.send(message, handle as never, (error) => {
-      if (error) this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
-      if (onSent !== undefined && this.#unsent.delete(onSent)) onSent()
-    })
+    if (handle === undefined) this.#line.send(message, (error) => error && this.#lost(error))
+    else this.#line.sendHandle(message, handle, { mayOverlap: false }, (error) => this.#lost(error))
     return true
+  }
+
+  /** Sends a connection that moves. `onSent` is called in any case, `onLost` when it has not got there and the process lives. */
+  pass(move: MoveNote, handle: StreamHandle, { onSent, onLost }: { onSent: () => void; onLost: () => void }): boolean {
+    if (!this.#child.connected) return false
+    this.#unsent.add(onSent)
+    const onWritten = (): void => {
+      if (this.#unsent.delete(onSent)) onSent()
+    }
+    this.#line.sendHandle({ type: 'arrive', move } satisfies ToWorker, handle, { mayOverlap: true, onWritten, onLost }, (error) => this.#lost(error))
+    return true
+  }
+
+  #lost(error: Error): void {
+    this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
   }
 
   /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */

@@ -206,9 +206,10 @@ export class Workers {
   /** A connection goes from one worker to another. The handle must be kept until it has left this process. */
   #pass(from: WorkerChild, move: MoveNote, handle: StreamHandle | undefined): void {
     const heir = this.children.find((child) => child.owner === move.to)
-    if (handle !== undefined && heir?.send({ type: 'arrive', move }, handle, () => handle.close()) === true) return
+    const onLost = (): void => void from.send({ type: 'unmoved', id: move.id })
+    if (handle !== undefined && heir?.pass(move, handle, { onSent: () => handle.close(), onLost }) === true) return
     handle?.close()
-    from.send({ type: 'unmoved', id: move.id })
+    onLost()
   }
 
   #exited(slot: Slot, child: WorkerChild, death: Death): void {

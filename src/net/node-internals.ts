@@ -1,4 +1,5 @@
 import dgram from 'node:dgram'
+import { fstatSync } from 'node:fs'
 import type http from 'node:http'
 import type { ServerResponse } from 'node:http'
 import net from 'node:net'
@@ -86,6 +87,11 @@ export function peerOf(handle: StreamHandle): { address: string; port: number } 
   peername.port = 0
   handle.getpeername?.(peername)
   return peername as { address: string; port: number }
+}
+
+/** The same number in every process, and no other open socket has it: its inode. */
+export function identityOf(handle: StreamHandle): number {
+  return fstatSync(handle.fd).ino
 }
 
 /** Reads from a handle that has no socket yet. `onRead` gets undefined when nothing more comes. */

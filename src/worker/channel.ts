@@ -1,14 +1,27 @@
 import type { Logger } from '../contracts/logger.ts'
 import { formatProblem, type Problem } from '../errors.ts'
-import type { ToMaster, ToWorker } from '../ipc/messages.ts'
+import type { MoveNote, ToMaster, ToWorker } from '../ipc/messages.ts'
 import { outliveReaders, reopenLog } from '../log/log.ts'
+import { type Channel, HandleLine } from '../net/handle-line.ts'
 import type { StreamHandle } from '../net/node-internals.ts'
 
 /** The line of a child process to its master. */
 
-export function tell(message: ToMaster, handle?: StreamHandle): void {
+let known: HandleLine | undefined
+
+function line(): HandleLine {
+  known ??= new HandleLine(process as Channel)
+  return known
+}
+
+export function tell(message: ToMaster): void {
   // The master may be gone: then 'disconnect' ends this process.
-  process.send?.(message, handle as never, undefined, () => {})
+  line().send(message, () => {})
+}
+
+/** Gives the master a connection for another worker. @param onLost called when the master has not got it */
+export function tellMove(move: MoveNote, handle: StreamHandle, onLost: () => void): void {
+  line().sendHandle({ type: 'move', move } satisfies ToMaster, handle, { mayOverlap: true, onLost }, () => {})
 }
 
 export function fail(problems: readonly Problem[]): void {

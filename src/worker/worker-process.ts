@@ -6,7 +6,7 @@ import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
 import { loadTaskClasses } from '../tasks/load-task-classes.ts'
-import { fail, followMaster, messageOf, sayStopped, tell, writeHeap } from './channel.ts'
+import { fail, followMaster, messageOf, sayStopped, tell, tellMove, writeHeap } from './channel.ts'
 import { loadHandlers } from './load-handlers.ts'
 import type { Worker } from './worker.ts'
 
@@ -46,7 +46,7 @@ async function start(message: ProcessStart): Promise<void> {
     onAccepted: (port, connections) => accepted(port, connections, config.workers),
     onRested: (port) => tell({ type: 'rested', port }),
     onOverload: () => void report(),
-    onMove: (move, handle) => tell({ type: 'move', move }, handle),
+    onMove: (move, handle) => tellMove(move, handle, () => worker?.stay(move.id)),
     onLeft: () => tell({ type: 'left' }),
     onJoined: () => tell({ type: 'joined' }),
     onReload: async () => tell({ type: 'reload' }),

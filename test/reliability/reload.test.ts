@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
-import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
 import { DaemonProcess } from '../daemon-process.ts'
+import { calm, type Measured, measure, median, undisturbed } from './processor-time.ts'
 import { Traffic } from './traffic.ts'
 
 const NUM_RELOADS = 10
 const NUM_OF_EACH = 150
 const RELOAD_LIMIT_MS = 1500
+// Beside other programs a reload takes as long as they leave it. With fewer calm ones than this, what is left is to find what has become slow.
+const MIN_CALM = 3
+const DISTURBED_LIMIT_MS = 2 * RELOAD_LIMIT_MS
 
 const FILES = {
   'tcp.js': `
@@ -61,13 +64,15 @@ for (const workers of [1, 2, 4]) {
     await traffic.open({ tcp, ws }, NUM_OF_EACH)
     await traffic.publish(tcp)
     traffic.ask({ tcp, http: web })
-    const times: number[] = []
+    const times: Measured[] = []
     for (let i = 0; i < NUM_RELOADS; i++) {
       const before = traffic.numEchoed
-      const start = performance.now()
-      const { status, body } = await daemon.request('POST', '/api/reload')
-      times.push(performance.now() - start)
-      assert.equal(status, 200, body)
+      times.push(
+        await measure(daemon.pid, async () => {
+          const { status, body } = await daemon.request('POST', '/api/reload')
+          assert.equal(status, 200, body)
+        }),
+      )
       while (traffic.numEchoed < before + NUM_OF_EACH && traffic.wrong.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
     }
     await traffic.stop()
@@ -75,7 +80,8 @@ for (const workers of [1, 2, 4]) {
 
     t.diagnostic(
       `${traffic.numEchoed} echoes, ${traffic.numReceived} of ${traffic.numPublished} publications to ${2 * NUM_OF_EACH} members, ${traffic.numRequests} requests, ` +
-        `${traffic.numFresh} new connections; ${seen.moved} moves; reloads took ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`,
+        `${traffic.numFresh} new connections; ${seen.moved} moves; reloads took ${times.map(({ ms }) => ms.toFixed(0)).join(', ')} ms, ` +
+        `while others had ${times.map(({ others }) => (others * 100).toFixed(0)).join(', ')} % of the processors`,
     )
     assert.deepEqual(traffic.wrong, [])
     assert.deepEqual(traffic.failed, [])
@@ -83,9 +89,9 @@ for (const workers of [1, 2, 4]) {
     assert.ok(seen.moved >= NUM_RELOADS * 2 * NUM_OF_EACH, `${seen.moved} moves`)
     // The members, the publisher, and those that greet and go.
     assert.ok(seen.opened >= 2 * NUM_OF_EACH + 1 + traffic.numFresh && seen.opened <= 2 * NUM_OF_EACH + 2 + traffic.numFresh, `${seen.opened} opened`)
-    // More workers than cores start in turns.
-    const limitMs = RELOAD_LIMIT_MS * Math.max(1, (0.75 * workers) / availableParallelism())
-    const median = times.sort((a, b) => a - b)[NUM_RELOADS / 2] as number
-    assert.ok(median < limitMs, `half of the reloads took ${median} ms or more`)
+    const calmTimes = calm(times)
+    const isCalm = calmTimes.length >= MIN_CALM
+    const medianMs = median(isCalm ? calmTimes : undisturbed(times))
+    assert.ok(medianMs < (isCalm ? RELOAD_LIMIT_MS : DISTURBED_LIMIT_MS), `half of the reloads took ${medianMs} ms or more${isCalm ? '' : ', by themselves'}`)
   })
 }
