@@ -24,7 +24,7 @@ async function abandoned(tasks: TaskDaemon, name: string): Promise<number> {
   return Number(new RegExp(`polyport_tasks_abandoned_total\\{class="${name}"\\} (\\d+)`).exec(await tasks.daemon.metrics())?.[1])
 }
 
-describe('callers of tasks.run', () => {
+describe('callers of tasks', () => {
   test('G2: of one that is killed, tasks that wait are dropped, those that run end, and both are counted', async (t) => {
     const tasks = await TaskDaemon.start(t, { workers: 1, concurrency: 2 })
     const [caller] = tasks.pids('worker')
@@ -74,6 +74,23 @@ describe('callers of tasks.run', () => {
     const [answer] = await tasks.post('run/Poison', [1])
     assert.equal(answer?.error, 'TaskFailedError')
     assert.match(answer?.message ?? '', /The process that ran Poison has died 3 times/)
+    await untilEmpty(tasks)
+  })
+
+  test('G2: when the worker that has delivered a task is killed, finish runs in another', async (t) => {
+    const tasks = await TaskDaemon.start(t, { workers: 1 })
+    await tasks.post('Late', [1])
+    await untilRunning(tasks, 1)
+    const [deliverer] = tasks.pids('worker')
+
+    kill(deliverer)
+    tasks.release()
+    await tasks.until(() => tasks.lines('finished').length === 1, 'it has finished')
+
+    const [output, pid] = /^(.*) (\d+)$/.exec(tasks.lines('finished')[0] ?? '')?.slice(1) ?? []
+    assert.equal(output, 'held 1')
+    assert.ok(tasks.pids('worker').includes(Number(pid)))
+    assert.notEqual(Number(pid), deliverer)
     await untilEmpty(tasks)
   })
 

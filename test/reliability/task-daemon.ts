@@ -26,6 +26,9 @@ const FILES = {
         return 'held ' + n
       }
     }
+    export class Late extends Held {
+      finish(output: string) { appendFileSync('finished', output + ' ' + this.daemon.worker.pid + '\\n') }
+    }
     export class Poison extends Task<number> {
       handle(n: number) { appendFileSync('poisoned', n + '\\n'); process.kill(process.pid, 'SIGKILL') }
     }
