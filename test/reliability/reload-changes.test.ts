@@ -215,6 +215,7 @@ test('what cannot move is served until maxWaitSeconds, then closed: a raw stream
   const start = performance.now()
   const allClosed = Promise.all([...raw.map(({ closed }) => closed), ...webSockets.map((webSocket) => once(webSocket, 'close'))])
   await reload(daemon)
+  const reloaded = performance.now()
   for (const client of raw) {
     client.write('still here')
     assert.equal(await client.until('still here'), `${old} still here`)
@@ -222,19 +223,19 @@ test('what cannot move is served until maxWaitSeconds, then closed: a raw stream
   for (const webSocket of webSockets) webSocket.send('y')
   await allClosed
   const took = performance.now() - start
+  const behind = performance.now() - reloaded
   await eventually('the old worker is gone', () => !childrenOf(daemon.pid).includes(old ?? 0))
 
   assert.deepEqual(
     codes,
     Array.from({ length: 10 }, () => 1012),
   )
-  assert.ok(took >= 1000 && took < 2900, `closed after ${took} ms`)
+  assert.ok(took >= 1000 && behind < 2900, `closed ${took} ms after the reload began, ${behind} ms after it was done`)
   t.diagnostic(
     `closed between ${Math.min(...times).toFixed(0)} and ${Math.max(...times).toFixed(0)} ms; the old worker ended ${(performance.now() - start).toFixed(0)} ms after the reload`,
   )
   assert.ok(Math.max(...times) - Math.min(...times) > 300, 'they were closed all at once')
-  assert.ok(performance.now() - start < 3000)
-  // It went by itself.
+  // It went by itself: two seconds later it would have been killed.
   assert.ok(!daemon.lines.some((line) => line.includes('SIGKILL')))
   assert.match(daemon.lines.join('\n'), /cannot be handed over: put only plain data/)
 })

@@ -313,5 +313,6 @@ test('a stop with spreadSeconds closes connections one after another, with 1001'
   t.diagnostic(`closed between ${times[0]?.toFixed(0)} and ${times.at(-1)?.toFixed(0)} ms`)
   assert.deepEqual(codes, new Set([1001]))
   assert.ok((times.at(-1) ?? 0) - (times[0] ?? 0) > 1000, 'they were closed all at once')
-  assert.ok((times.at(-1) ?? 0) < 2500)
+  // Within the two seconds, and what a busy machine takes for it: without an end it would be the 30 s of maxWaitSeconds.
+  assert.ok((times.at(-1) ?? 0) < 5000)
 })

@@ -10,7 +10,8 @@ import { Client, childrenOf, DaemonProcess, isRunning } from '../daemon-process.
 import { FILES, PORTS } from './handlers.ts'
 import { eventually } from './process-figures.ts'
 
-const STOP_LIMIT_MS = 2000
+// On a quiet machine it is 0.1 s; what holds a stop up does so for the 30 s of maxWaitSeconds.
+const STOP_LIMIT_MS = 5000
 
 function get(options: http.RequestOptions): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -109,7 +110,7 @@ test('a second SIGINT ends at once what the first one waits for', async (t) => {
   const code = await daemon.exited
   const endMs = performance.now() - start
 
-  assert.ok(endMs < 1000, `it took ${endMs} ms`)
+  assert.ok(endMs < STOP_LIMIT_MS, `it took ${endMs} ms`)
   assert.notEqual(code, 0)
   assert.equal(await request, 0)
   await eventually('no worker is left', () => !workers.some(isRunning))
