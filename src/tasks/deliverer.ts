@@ -56,6 +56,7 @@ export class Deliverer implements Tasks {
   #producer = 0
   #isWelcome = false
   #isFlushing = false
+  #isEnding = false
   #isClosed = false
   readonly #flush = (): void => this.#send()
 
@@ -112,6 +113,19 @@ export class Deliverer implements Tasks {
     return this.hand({ className, eventName, kind: KIND.listener, input: data, options })
   }
 
+  /** This process ends: its calls of `run` that have not begun never do, and there are no more. */
+  refuseRuns(): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    const unsent = this.#unsent.filter(({ kind }) => kind === KIND.run)
+    this.#unsent = this.#unsent.filter(({ kind }) => kind !== KIND.run)
+    for (const pending of unsent) {
+      this.#forget(pending)
+      pending.reject(new QueueClosedError('Cannot run a task: this process ends'))
+    }
+    if (this.#runs.size > 0) this.#door.send(TOPIC.revoke, [...this.#runs.keys()])
+  }
+
   /** Takes nothing more; resolves when everything is accepted, or after so long. What is not by then is refused. */
   async close(maxWaitMs: number): Promise<void> {
     this.#isClosed = true
@@ -127,7 +141,7 @@ export class Deliverer implements Tasks {
   /** @throws QueueClosedError, QueueFullError, RangeError */
   #take({ className, eventName, kind, input, options }: Delivery): Pending {
     const { delayMs, tries, backoffMs } = deliverOptions(options)
-    if (this.#isClosed) throw new QueueClosedError(`Cannot deliver ${className}: the daemon stops`)
+    if (this.#isClosed || (this.#isEnding && kind === KIND.run)) throw new QueueClosedError(`Cannot deliver ${className}: the daemon stops`)
     const isFull = this.#unsent.length + this.#sent.size + this.#runs.size >= MAX_PENDING
     if (isFull || (this.#pendingBytes > 0 && this.#pendingBytes + input.length > MAX_PENDING_BYTES)) {
       throw new QueueFullError(`Cannot deliver ${className}: the queue has not yet taken what this process delivered before`)
@@ -236,12 +250,13 @@ export class Deliverer implements Tasks {
     }
   }
 
-  #answer({ id, output, error, isTimeout }: Answer): void {
+  #answer({ id, output, error, isTimeout, isClosed }: Answer): void {
     const pending = this.#runs.get(id)
     if (pending === undefined) return
     this.#forget(pending)
     if (error === undefined)
       pending.resolve(output === undefined || output.length === 0 ? undefined : decodePayload(Buffer.from(output.buffer, output.byteOffset, output.byteLength)))
+    else if (isClosed === true) pending.reject(new QueueClosedError(error.message))
     else if (isTimeout === true) pending.reject(new TaskTimeoutError(error.message))
     else pending.reject(new TaskFailedError(`The task has failed: ${error.message}`, { cause: thrownThere(error) }))
   }

@@ -33,6 +33,8 @@ export class Entry implements Due {
   isSuspect = false
   /** Nobody waits for its output any more. */
   isAbandoned = false
+  /** Who waits for its output ends: it is not begun any more. */
+  isRevoked = false
   /** It has run for too long, and its process is being replaced. */
   isOverdue = false
 

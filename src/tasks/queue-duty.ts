@@ -51,7 +51,8 @@ export class QueueDuty implements Duty {
     post.on(TOPIC.results, (body, { owner }) => queue((it) => it.results(owner, STAGE.handle, body as TaskResult[])))
     post.on(TOPIC.finished, (body, { owner }) => queue((it) => it.results(owner, STAGE.finish, body as TaskResult[])))
     post.on(TOPIC.returned, (body, { owner }) => queue((it) => it.returned(owner, body as number[])))
-    post.on(TOPIC.forget, (body) => queue((it) => it.forget(body as number[])))
+    post.on(TOPIC.forget, (body) => queue((it) => it.callers.forget(body as number[])))
+    post.on(TOPIC.revoke, (body) => queue((it) => it.callers.revoke(body as number[])))
     post.onMembers(() => this.#look())
   }
 
@@ -152,6 +153,8 @@ export class QueueDuty implements Duty {
   }
 
   #tellMissing(queue: TaskQueue): void {
+    // In a stop, or after a crash of all, there is nobody who could have a class.
+    if (this.#parts.post.members('task').length === 0) return
     const missing = queue.missing().sort().join(', ')
     if (missing !== this.#missing && missing !== '') this.#parts.log.warn(`Tasks wait for a class that no module exports: ${missing}`)
     this.#missing = missing

@@ -15,6 +15,8 @@ export const TOPIC = {
   refused: 'task.refused',
   /** To the queue: nobody waits for the output of a task any more. */
   forget: 'task.forget',
+  /** To the queue: who waits for these ends, and what has not begun is not to begin. */
+  revoke: 'task.revoke',
   /** From the queue: packed records of tasks to run, or to finish. */
   run: 'task.run',
   finish: 'task.finish',
@@ -78,6 +80,8 @@ export interface Answer {
   readonly output?: Uint8Array
   readonly error?: PlainError
   readonly isTimeout?: boolean
+  /** It was revoked in time. */
+  readonly isClosed?: boolean
 }
 
 const STACK_CHARS = 8192

@@ -1,6 +1,7 @@
 import type { Logger } from '../contracts/logger.ts'
 import type { TaskStore } from '../shared/task-store.ts'
 import { Alarm } from './alarm.ts'
+import { Callers } from './callers.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Entry } from './entry.ts'
 import { FailedTasks } from './failed-tasks.ts'
@@ -43,6 +44,7 @@ export class TaskQueue {
   readonly book: TaskBook
   readonly failed: FailedTasks
   readonly producers: Producers
+  readonly callers: Callers
   readonly #parts: TaskQueueParts
   readonly #outcomes: Outcomes
   readonly #intake: Intake
@@ -61,7 +63,9 @@ export class TaskQueue {
     this.producers = new Producers(store)
     this.#finish = new Dispatcher((entry) => this.producers.ownerOf(entry.producer))
     const enqueue = (entry: Entry): void => this.#enqueue(entry)
-    this.#outcomes = new Outcomes({ book: this.book, failed: this.failed, stats, log, again: enqueue, answer: (owner, answer) => links.answer(owner, answer) })
+    const answer: QueueLinks['answer'] = (owner, said) => links.answer(owner, said)
+    this.callers = new Callers({ book: this.book, stats, answer, withdraw: (entry) => this.#of(entry.stage).withdraw(entry) })
+    this.#outcomes = new Outcomes({ book: this.book, failed: this.failed, stats, log, again: enqueue, answer })
     this.#intake = new Intake({
       store,
       book: this.book,
@@ -122,7 +126,7 @@ export class TaskQueue {
     this.producers.lost(owner)
     this.#outcomes.killed(this.#handle.lost(owner), this.#parts.links.ranIn(owner))
     this.#outcomes.killed(this.#finish.lost(owner))
-    for (const entry of this.book.askedBy(owner)) this.#giveUp(entry)
+    this.callers.lost(owner)
     this.pump()
   }
 
@@ -157,14 +161,6 @@ export class TaskQueue {
       }
     }
     this.pump()
-  }
-
-  /** Nobody waits for these any more. */
-  forget(ids: readonly number[]): void {
-    for (const id of ids) {
-      const entry = this.book.entries.get(id)
-      if (entry !== undefined && !entry.isStored) this.#giveUp(entry)
-    }
   }
 
   /** Puts one that has failed back among those that wait. */
@@ -263,6 +259,7 @@ export class TaskQueue {
   }
 
   #enqueue(entry: Entry): void {
+    if (entry.isRevoked) return this.callers.refuse(entry)
     const dispatcher = this.#of(entry.stage)
     entry.lane = dispatcher.lane(entry.lane.className)
     dispatcher.add(entry)
@@ -278,14 +275,6 @@ export class TaskQueue {
     const found = entry.isStored ? undefined : this.#handle.adopt(entry, Date.now())
     if (found?.result !== undefined) this.#outcomes.take(entry, found.result)
     return found !== undefined
-  }
-
-  #giveUp(entry: Entry): void {
-    if (entry.isAbandoned) return
-    entry.isAbandoned = true
-    this.stats.of(entry.lane.className).abandoned++
-    // One that runs goes on; nobody looks for its result.
-    if (this.#of(entry.stage).withdraw(entry)) this.book.forget(entry)
   }
 
   #of(stage: Stage): Dispatcher {

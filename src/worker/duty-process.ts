@@ -96,6 +96,7 @@ async function leave(): Promise<void> {
 async function stop(maxWaitSeconds: number, exitCode: 0 | 1 = 0): Promise<void> {
   if (isStopping) return
   isStopping = true
+  member?.work.end()
   await duty?.stop(maxWaitSeconds)
   await member?.lifecycle.call('onWorkerStop')
   metrics?.stop()

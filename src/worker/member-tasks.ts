@@ -36,6 +36,11 @@ export class MemberTasks {
     if (this.#emitter !== undefined) this.#emitter.knows = (name) => events.has(name)
   }
 
+  /** This process ends, as soon as what is under way has ended. */
+  end(): void {
+    this.#deliverer?.refuseRuns()
+  }
+
   async close(): Promise<void> {
     await this.#deliverer?.close(CLOSE_MS)
   }

@@ -222,8 +222,9 @@ export class Worker {
 
   /** @param othersEnded for the last process of the daemon: `onDaemonStop` runs in it */
   async stop(maxWaitSeconds: number, othersEnded?: Promise<unknown>): Promise<void> {
-    const { lifecycle } = this.#member
+    const { lifecycle, work } = this.#member
     const ms = maxWaitSeconds * 1000
+    work.end()
     await Promise.all([this.#reactor.stop(ms), inTime(ms, this.#finishing?.leave() ?? Promise.resolve())])
     this.#letListen()
     this.#departure.stop()

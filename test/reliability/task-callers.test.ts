@@ -114,6 +114,22 @@ describe('callers of tasks', () => {
     })
   }
 
+  test('a stop waits for a task of run that has begun, and tells who waits for one that has not', async (t) => {
+    const tasks = await TaskDaemon.start(t, { workers: 1 })
+    const begun = tasks.post('run/Held', [1])
+    await untilRunning(tasks, 1)
+    const waiting = tasks.post('run/Held', [2])
+    await tasks.until(async () => (await living(tasks)).waiting === 1, 'the other one waits')
+
+    const stopped = tasks.daemon.stop()
+    const [refused] = await waiting
+    tasks.release()
+
+    assert.deepEqual([refused?.error, refused?.message], ['QueueClosedError', 'Held has not begun: the process that waits for it ends'])
+    assert.deepEqual(await begun, [{ value: 'held 1' }])
+    assert.equal(await stopped, 0)
+  })
+
   test('G2: callers and task workers are killed in turn: every call ends, and nothing is left in the queue', async (t) => {
     const tasks = await TaskDaemon.start(t, { workers: 2, concurrency: 4 }, { config: { workers: 2 } })
     let cut = 0
