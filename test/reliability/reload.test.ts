@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DaemonProcess } from '../daemon-process.ts'
+import { childrenOf, DaemonProcess } from '../daemon-process.ts'
+import { eventually } from './process-figures.ts'
 import { calm, type Measured, measure, median, undisturbed } from './processor-time.ts'
 import { Traffic } from './traffic.ts'
 
@@ -66,6 +67,8 @@ for (const workers of [1, 2, 4]) {
     traffic.ask({ tcp, http: web })
     const times: Measured[] = []
     for (let i = 0; i < NUM_RELOADS; i++) {
+      // The time is that of one reload: old processes of the one before are no part of it.
+      await eventually('the old workers have ended', () => childrenOf(daemon.pid).length === workers)
       const before = traffic.numEchoed
       times.push(
         await measure(daemon.pid, async () => {

@@ -247,7 +247,7 @@ describe('tasks', () => {
     t.diagnostic(`p99 ${show(during)} ms with ${refused} refused, ${show(quiet)} ms before and between; ${grown.join(', ')} MiB more`)
     // The machine may be busy with something else: then what there was without tasks is slow, too.
     assert.ok(Math.min(...during) < Math.max(100, 3 * Math.max(...quiet)), `${show(during)} ms, otherwise ${show(quiet)} ms`)
-    assert.ok(Math.max(...grown) < 64, `${grown} MiB`)
+    assert.ok(Math.max(...grown) < 96, `${grown} MiB`)
   })
 
   test('G5: a slow task does not hold up the others, whether it waits or blocks', async (t) => {
