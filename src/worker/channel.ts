@@ -7,6 +7,8 @@ import type { StreamHandle } from '../net/node-internals.ts'
 
 /** The line of a child process to its master. */
 
+const MASTER_LOOK_MS = 1000
+
 let known: HandleLine | undefined
 
 function line(): HandleLine {
@@ -54,7 +56,10 @@ export function followMaster(parts: { isStopping: () => boolean; log: () => Logg
     if (type === 'reopenLog') reopenLog()
   })
   // Without a master nobody could stop this process: it must not outlive it.
-  process.on('disconnect', () => process.exit(parts.isStopping() ? 0 : 1))
+  const end = (): void => process.exit(parts.isStopping() ? 0 : 1)
+  process.on('disconnect', end)
+  // Node does not tell of it while a handle is on its way that nobody will ever take.
+  setInterval(() => process.connected || end(), MASTER_LOOK_MS).unref()
   process.on('uncaughtException', (error) => {
     parts.log()?.fatal({ err: error }, `Uncaught exception: this ${parts.what} ends`)
     process.exit(1)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
+import { Client, childrenOf, closeAll, DaemonProcess, isRunning } from '../daemon-process.ts'
 import { eventually, sleep } from './process-figures.ts'
 
 const NUM_CLIENTS = 400
@@ -61,4 +61,28 @@ for (const generation of ['old', 'new'] as const) {
     assert.equal(await figure(daemon, 'polyport_connections_accepted_total{port="tcp"}'), numOpened)
     assert.equal(await figure(daemon, 'polyport_connections_closed_total{port="tcp",reason="error"}'), numCut)
   })
+}
+
+test('kill -9 of the master while connections move: every worker ends', async (t) => {
+  for (let round = 0; round < 3; round++) {
+    const daemon = await DaemonProcess.start(t, { workers: 2, log: { level: 'debug' }, ports: PORTS }, { files: FILES })
+    const where = await daemon.address('tcp')
+    const clients = await Promise.all(Array.from({ length: NUM_CLIENTS }, () => Client.open(where)))
+    const before = childrenOf(daemon.pid)
+    void daemon.request('POST', '/api/reload').catch(() => {})
+    await eventually('the new workers are there', () => childrenOf(daemon.pid).length === 4)
+    const workers = childrenOf(daemon.pid)
+    t.after(() => {
+      for (const pid of workers.filter(isRunning)) process.kill(pid, 'SIGKILL')
+    })
+    await eventually('connections move', () => handovers(daemon) > 0 || !before.every(isRunning))
+    await sleep(20 * round)
+    daemon.child.kill('SIGKILL')
+    await eventually('every worker has ended', () => !workers.some(isRunning), 5000)
+    closeAll(clients)
+  }
+})
+
+function handovers(daemon: DaemonProcess): number {
+  return daemon.lines.filter((line) => line.includes('"msg":"Connection handed over"')).length
 }
