@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import type { DaemonStatus } from '../src/admin/status.ts'
-import { sharedMemoryDir } from '../src/shared/store.ts'
+import { sharedMemoryDir } from '../src/shared/memory-folder.ts'
 
 // Inside the repository, so that handlers find the package by its own name.
 const ROOT = new URL('..', import.meta.url).pathname

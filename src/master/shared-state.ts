@@ -1,8 +1,9 @@
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { Tables } from '../contracts/table.ts'
+import { sharedMemoryDir } from '../shared/memory-folder.ts'
 import { Registry } from '../shared/registry.ts'
-import { Store, sharedMemoryDir } from '../shared/store.ts'
+import { Store } from '../shared/store.ts'
 import { createTables, type OpenTables } from '../shared/tables.ts'
 import { endLeftovers } from './leftovers.ts'
 

@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
+import { checkOwner } from './memory-folder.ts'
 
 /** The only file that knows LMDB. */
 
 // Address space, not memory: pages are taken from the tmpfs as they are used.
 const MAP_BYTES = 4 * 1024 * 1024 * 1024
 const MAX_DATABASES = 512
-const SHARED_MEMORY = '/dev/shm'
 
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
 const LMDB_OPTIONS = {
@@ -283,20 +281,4 @@ function settled<T>(result: T): T {
     throw new TypeError('The function of a transaction must not be async: it returned a promise, and nothing of it is kept')
   }
   return result
-}
-
-/** Where a daemon's shared memory is: its own folder on the tmpfs, or among the temporary files where there is none. */
-export function sharedMemoryDir(runtimeDir: string): string {
-  const base = existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir()
-  const hash = createHash('sha256').update(resolve(runtimeDir)).digest('hex').slice(0, 16)
-  return join(base, `polyport-${process.getuid?.() ?? 0}-${hash}`)
-}
-
-// Anybody may write to a tmpfs: a folder or link that somebody else has put there must not be used.
-function checkOwner(dir: string, otherUid?: number): void {
-  const stat = lstatSync(dir, { throwIfNoEntry: false })
-  if (stat === undefined) return
-  if (!stat.isDirectory() || (process.getuid !== undefined && stat.uid !== process.getuid() && stat.uid !== otherUid)) {
-    throw new Error(`Cannot use ${dir} as shared memory: it is not a folder of this user; remove it`)
-  }
 }

@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { sharedMemoryDir } from '../shared/store.ts'
+import { sharedMemoryDir } from '../shared/memory-folder.ts'
 
 const BYTES = 8
 

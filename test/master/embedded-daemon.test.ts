@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { ConfigInput, Daemon } from 'polyport'
 import { createDaemon, daemon as current, NotInDaemonError } from 'polyport'
-import { sharedMemoryDir } from '../../src/shared/store.ts'
+import { sharedMemoryDir } from '../../src/shared/memory-folder.ts'
 import { Client } from '../daemon-process.ts'
 
 const FOLDER = join(import.meta.dirname, '..', '.tmp')

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { FdAllocator } from '../../src/shared/fd-allocator.ts'
-import { Store, sharedMemoryDir } from '../../src/shared/store.ts'
+import { sharedMemoryDir } from '../../src/shared/memory-folder.ts'
+import { Store } from '../../src/shared/store.ts'
 import { emptyStore, temporaryFolder } from './shared-memory.ts'
 
 describe('FdAllocator', () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { chownSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { Store, sharedMemoryDir } from '../../src/shared/store.ts'
+import { sharedMemoryDir } from '../../src/shared/memory-folder.ts'
+import { Store } from '../../src/shared/store.ts'
 import { temporaryFolder } from './shared-memory.ts'
 
 const isRoot = process.getuid?.() === 0
