@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder, launch, ROOT } from '../cli/run-cli.ts'
 import { Client } from '../daemon-process.ts'
-import { eventually } from '../reliability/process-figures.ts'
+import { answers, eventually } from '../reliability/process-figures.ts'
 
 const ECHO = `import { TcpHandler } from 'polyport'
 export default class Echo extends TcpHandler { onReceive(connection, message) { connection.send(process.pid + ' ' + message) } }
@@ -34,7 +34,7 @@ test('supervisord runs it by deploy/supervisord.conf: start, reload without a di
     await ended
   })
   const control = (...args: string[]): string => spawnSync('supervisorctl', ['-c', file, ...args], { encoding: 'utf8' }).stdout
-  await eventually('it runs', () => control('status', 'polyport').includes('RUNNING') && existsSync(join(dir, 'line.sock')))
+  await eventually('it runs', async () => control('status', 'polyport').includes('RUNNING') && (await answers({ path: join(dir, 'line.sock') })))
   const client = await Client.open({ path: join(dir, 'line.sock') })
   t.after(() => client.socket.destroy())
   client.write('a\r\n')

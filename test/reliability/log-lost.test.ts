@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder, ROOT } from '../cli/run-cli.ts'
 import { Client } from '../daemon-process.ts'
-import { eventually } from './process-figures.ts'
+import { answers, eventually } from './process-figures.ts'
 
 const PRINTER = `import { TcpHandler } from 'polyport'
 export default class Printer extends TcpHandler {
@@ -32,7 +32,7 @@ for (const where of ['a full disk', 'a pipe that nobody reads any more']) {
     child.stderr?.destroy()
     const ended = once(child, 'exit')
     t.after(() => child.kill('SIGKILL'))
-    await eventually('it listens', () => existsSync(join(dir, 'line.sock')) && child.exitCode === null)
+    await eventually('it listens', () => answers({ path: join(dir, 'line.sock') }))
     const client = await Client.open({ path: join(dir, 'line.sock') })
     t.after(() => client.socket.destroy())
     const pids = new Set<number>()

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 
 export const KIB = 1024
 export const MIB: number = 1024 * KIB
@@ -35,5 +37,18 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`Not within ${withinMs} ms: ${what}`)
     await sleep(20)
+  }
+}
+
+/** Whether somebody listens there. The file of a unix socket is there before that. */
+export async function answers(where: { path: string }): Promise<boolean> {
+  const socket = connect(where)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
   }
 }
