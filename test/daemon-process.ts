@@ -120,7 +120,8 @@ export class DaemonProcess {
   /** Asks the control socket. */
   request(method: string, path: string): Promise<{ status: number; body: string }> {
     return new Promise((resolve, reject) => {
-      const request = http.request({ socketPath: join(this.dir, 'run', 'polyport.sock'), method, path }, async (response) => {
+      // On a connection of its own: one that was kept may be closed just now.
+      const request = http.request({ socketPath: join(this.dir, 'run', 'polyport.sock'), method, path, agent: false }, async (response) => {
         let body = ''
         for await (const chunk of response) body += chunk
         resolve({ status: response.statusCode ?? 0, body })
