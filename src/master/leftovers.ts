@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../contracts/logger.ts'
 
 /**
  * A process whose master is killed ends by itself, unless it is in an endless loop: then it would stay, and hold the sockets of the ports. So each
@@ -36,14 +37,14 @@ export function notePath(store: string, owner: number): string {
 }
 
 /** Ends what a daemon of this shared memory has left. Resolves when all of it has ended. */
-export async function endLeftovers(store: string, warn: (fields: object, message: string) => void, { master }: Whose = {}): Promise<void> {
+export async function endLeftovers(store: string, log: Pick<Logger, 'warn'>, { master }: Whose = {}): Promise<void> {
   const left = notedIn(store).filter((note) => (master === undefined || note.master === master) && isStillThere(note))
   for (const { pid } of left) {
-    warn({ pid }, 'A process still runs whose master has died: it is killed')
+    log.warn({ pid }, 'A process still runs whose master has died: it is killed')
     try {
       process.kill(pid, 'SIGKILL')
     } catch (error) {
-      warn({ err: error, pid }, 'Cannot kill a process whose master has died')
+      log.warn({ err: error, pid }, 'Cannot kill a process whose master has died')
     }
   }
   const end = performance.now() + WAIT_MS

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 
 const PROGRAM = fileURLToPath(new URL('./sentry-process.js', import.meta.url))
@@ -8,6 +9,14 @@ const PROGRAM = fileURLToPath(new URL('./sentry-process.js', import.meta.url))
 const GRACE = 'sleep 0.5 || sleep 1'
 // In the background, so that it is no child of the master: nobody takes it for a worker. Not stdin: Node closes that one when the shell before it ends.
 const SCRIPT = `(trap '' HUP INT QUIT TERM; read -r word; [ "$word" = dismissed ] && exit; ${GRACE}; exec "$@") <&3 3<&- &`
+
+/** What the shell tells the program that it becomes (sentry-process.ts). */
+export interface SentryTask {
+  readonly store: string
+  readonly master: number
+  readonly name: string
+  readonly log: Config['log']
+}
 
 /**
  * Outlives a master that is killed, and then ends its processes that do not end by themselves. It waits as a shell, whose 0.2 MiB is all that it
@@ -17,11 +26,12 @@ export class Sentry {
   /** Says when the master has died: nobody else has this end. */
   readonly #line: Socket
 
-  /** @param store the folder of the shared memory */
-  constructor(store: string, log: Logger) {
-    const shell = spawn('/bin/sh', ['-c', SCRIPT, 'polyport: sentry', process.execPath, PROGRAM, store, `${process.pid}`], {
+  /** @param store the folder of the shared memory @param parts `log`: the master's */
+  constructor(store: string, { config, log }: { config: Config; log: Logger }) {
+    const told: SentryTask = { store, master: process.pid, name: config.name, log: config.log }
+    const shell = spawn('/bin/sh', ['-c', SCRIPT, 'polyport: sentry', process.execPath, PROGRAM, JSON.stringify(told)], {
       argv0: 'polyport: sentry',
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
       detached: true,
     })
     shell.once('error', (error) => log.info({ err: error }, 'No sentry: after a kill of the master the next start ends what is left'))

@@ -23,7 +23,7 @@ export class SharedState {
    * @throws Error when a row on disk does not fit the config
    */
   static async make(config: Config, options: { uid: number | undefined; log: Logger }): Promise<SharedState> {
-    await endLeftovers(sharedMemoryDir(config.runtimeDir), (fields, message) => options.log.warn(fields, message))
+    await endLeftovers(sharedMemoryDir(config.runtimeDir), options.log)
     return new SharedState(config, options)
   }
 
@@ -37,7 +37,7 @@ export class SharedState {
       this.#store.destroy()
       throw error
     }
-    this.#sentry = new Sentry(this.dir, log)
+    this.#sentry = new Sentry(this.dir, { config, log })
   }
 
   get tables(): Tables {
