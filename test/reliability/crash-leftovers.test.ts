@@ -19,7 +19,7 @@ test('50 kills leave nothing behind in the master', async (t) => {
     killed.forEach(kill)
     // The master may not know yet that they have died.
     const isBack = ({ pid, state }: { pid: number; state: string }): boolean => state === 'ready' && !killed.includes(pid)
-    await eventually('every worker is back', async () => (await daemon.status()).workers.every(isBack) && childrenOf(daemon.pid).length === NUM_SLOTS)
+    await eventually('every worker is back', async () => (await daemon.status()).workers.every(isBack) && childrenOf(daemon.pid).length === NUM_SLOTS, 60_000)
   }
   await daemon.metrics()
   const growth = memoryOf(daemon.pid).rss - rss
