@@ -96,6 +96,16 @@ const HAPROXY: Front = {
   },
 }
 
+const CADDY: Front = {
+  name: 'Caddy',
+  program: 'caddy',
+  prepare(dir, { front, web }) {
+    const site = deployed('Caddyfile', { '127.0.0.1:5200': `127.0.0.1:${web}`, 'example.com {': `http://:${front} {\n\tbind 127.0.0.1` })
+    writeFileSync(join(dir, 'Caddyfile'), `{\n\tadmin off\n\tstorage file_system ${dir}/storage\n}\n${site}`)
+    return ['run', '--config', join(dir, 'Caddyfile'), '--adapter', 'caddyfile']
+  },
+}
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -161,7 +171,7 @@ function get(port: number, agent?: http.Agent): Promise<string> {
   })
 }
 
-for (const front of [NGINX, APACHE, HAPROXY]) {
+for (const front of [NGINX, APACHE, HAPROXY, CADDY]) {
   const skip = spawnSync(front.program, ['-v']).error === undefined ? false : `${front.program} is not installed`
   describe(`behind ${front.name}, by its file in deploy/`, { skip }, () => {
     test('pages and upgrades come from the client, whatever it claims; reloads under load fail no request and cut no WebSocket', async (t) => {
