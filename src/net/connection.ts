@@ -181,6 +181,15 @@ export class SocketConnection implements Connection {
     this.#inbox.resume(PausedBy.handler)
   }
 
+  /** Not read until `release`. @param by `PausedBy` */
+  hold(by: number): void {
+    this.#inbox.pause(by)
+  }
+
+  release(by: number): void {
+    this.#inbox.resume(by)
+  }
+
   /** Why it is closing or has closed. */
   get reason(): CloseReason | undefined {
     return this.#reason
