@@ -6,6 +6,7 @@ import { Registry } from '../shared/registry.ts'
 import { Store } from '../shared/store.ts'
 import { createTables, type OpenTables } from '../shared/tables.ts'
 import { endLeftovers } from './leftovers.ts'
+import { Sentry } from './sentry.ts'
 
 /** What all processes of a daemon share, as its master has it: made at the start, gone at the end. */
 export class SharedState {
@@ -13,6 +14,7 @@ export class SharedState {
   readonly dir: string
   readonly #store: Store
   readonly #registry: Registry
+  readonly #sentry: Sentry
   #tables: OpenTables
 
   /**
@@ -25,7 +27,7 @@ export class SharedState {
     return new SharedState(config, options)
   }
 
-  private constructor(config: Config, { uid }: { uid: number | undefined }) {
+  private constructor(config: Config, { uid, log }: { uid: number | undefined; log: Logger }) {
     this.dir = sharedMemoryDir(config.runtimeDir)
     this.#store = Store.create({ dir: this.dir, uid })
     try {
@@ -35,6 +37,7 @@ export class SharedState {
       this.#store.destroy()
       throw error
     }
+    this.#sentry = new Sentry(this.dir, { config, log })
   }
 
   get tables(): Tables {
@@ -56,6 +59,7 @@ export class SharedState {
   }
 
   close(): void {
+    this.#sentry.dismiss()
     this.#tables.close()
     this.#store.destroy()
   }

@@ -3,6 +3,7 @@ import type { Logger } from '../contracts/logger.ts'
 import type { Duty } from '../ipc/duty.ts'
 import type { PortPlace, ProcessStart, ToWorker } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
+import { keepTickShape } from '../ipc/tick-shape.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
@@ -14,6 +15,9 @@ import { Member } from './member.ts'
 
 // Often enough that little is lost of what a killed process had counted.
 const REPORT_MS = 500
+
+// Before anything makes garbage.
+keepTickShape()
 
 let log: Logger | undefined
 let member: Member | undefined

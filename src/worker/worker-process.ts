@@ -1,6 +1,7 @@
 import type { Logger } from '../contracts/logger.ts'
 import { machineMs } from '../ipc/machine-clock.ts'
 import type { LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
+import { keepTickShape } from '../ipc/tick-shape.ts'
 import { watchYoungBuffers } from '../ipc/young-buffers.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
@@ -21,6 +22,9 @@ const ACCEPT_STEP = 8
 
 // Connections that cannot move are cut before this time behind `maxWaitSeconds`; the master waits for two seconds.
 const CUT_MS = 500
+
+// Before anything makes garbage.
+keepTickShape()
 
 let worker: Worker | undefined
 let log: Logger | undefined

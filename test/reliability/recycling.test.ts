@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { Client, childrenOf, closeAll, DaemonProcess, isRunning } from '../daemon-process.ts'
 import { eventually, MIB, memoryOf } from './process-figures.ts'
 
@@ -156,7 +156,50 @@ test('kill -9 of the master: its workers end within 2 s, and the next start work
   client.socket.destroy()
 })
 
-test('kill -9 of the master while a worker is in an endless loop: the next start ends that one, and has its port', async (t) => {
+test('kill -9 of the master while a worker is in an endless loop: that one ends within 2 s, too', async (t) => {
+  const { daemon, workers, stuck, where } = await startStuck(t)
+  const start = performance.now()
+  daemon.child.kill('SIGKILL')
+  await eventually('all have ended', () => !workers.some(isRunning))
+  const took = performance.now() - start
+  t.diagnostic(`${Math.round(took)} ms`)
+  assert.ok(took < 2000, `${took} ms`)
+  assert.match(await daemon.line(/whose master has died/), new RegExp(`"role":"sentry".*"pid":${stuck},`))
+  await assert.rejects(Client.open(where), { code: 'ECONNREFUSED' })
+})
+
+test('kill -9 of the master and its sentry, a worker in an endless loop: the next start ends that one, and has its port', async (t) => {
+  const { daemon, workers, stuck, where } = await startStuck(t)
+  process.kill(sentryOf(daemon.pid), 'SIGKILL')
+  daemon.child.kill('SIGKILL')
+  await eventually('the other worker has ended', () => workers.filter(isRunning).length < 2)
+
+  const { port } = where
+  writeFileSync(join(daemon.dir, 'config.json'), JSON.stringify({ runtimeDir: './run', workers: 2, ports: [{ ...PORTS[0], port }] }))
+  const next = await DaemonProcess.again(t, daemon.dir)
+  const again = await Client.open(where)
+  t.after(() => again.socket.destroy())
+
+  assert.ok(!isRunning(stuck))
+  assert.ok(childrenOf(next.pid).includes(await ask(again, 'x')))
+  assert.match(next.lines.join('\n'), new RegExp(`"pid":${stuck},.*whose master has died`))
+})
+
+test('a daemon that is started again before the sentry of the one that was killed looks keeps its workers', async (t) => {
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
+  const sentry = sentryOf(daemon.pid)
+  daemon.child.kill('SIGKILL')
+  const next = await DaemonProcess.again(t, daemon.dir)
+  const workers = childrenOf(next.pid)
+  await eventually('the sentry has looked', () => !isRunning(sentry))
+  assert.deepEqual(workers.filter(isRunning), workers)
+  const last = sentryOf(next.pid)
+  next.child.kill('SIGTERM')
+  await eventually('the last sentry is dismissed', () => !isRunning(last))
+})
+
+/** Two workers, one of them in an endless loop. */
+async function startStuck(t: TestContext): Promise<{ daemon: DaemonProcess; workers: number[]; stuck: number; where: { host: string; port: number } }> {
   const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
   const where = await daemon.address('tcp')
   const workers = childrenOf(daemon.pid)
@@ -167,20 +210,26 @@ test('kill -9 of the master while a worker is in an endless loop: the next start
   const stuck = await ask(client, 'x')
   client.write('hang\r\n')
   await eventually('it is in its loop', () => existsSync(join(daemon.dir, 'hung')))
-  daemon.child.kill('SIGKILL')
-  await eventually('the other worker has ended', () => workers.filter(isRunning).length < 2)
-  assert.deepEqual(workers.filter(isRunning), [stuck])
+  return { daemon, workers, stuck, where }
+}
 
-  const { port } = where
-  writeFileSync(join(daemon.dir, 'config.json'), JSON.stringify({ runtimeDir: './run', workers: 2, ports: [{ ...PORTS[0], port }] }))
-  const next = await DaemonProcess.again(t, daemon.dir)
-  const again = await Client.open(where)
-  t.after(() => again.socket.destroy())
+/** No child of the master: found by what it was started with. */
+function sentryOf(master: number): number {
+  const [pid, another] = readdirSync('/proc').filter((name) => {
+    const words = /^\d+$/.test(name) ? commandOf(name) : []
+    return words[0] === 'polyport: sentry' && words.at(-1)?.includes(`"master":${master},`) === true
+  })
+  assert.ok(pid !== undefined && another === undefined)
+  return Number(pid)
+}
 
-  assert.ok(!isRunning(stuck))
-  assert.ok(childrenOf(next.pid).includes(await ask(again, 'x')))
-  assert.match(next.lines.join('\n'), new RegExp(`"pid":${stuck},.*A process of the last daemon still runs`))
-})
+function commandOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1)
+  } catch {
+    return []
+  }
+}
 
 test('stampede: random workers killed every 100 ms for 5 s, with reloads between; afterwards all is answered', async (t) => {
   const daemon = await DaemonProcess.start(t, { workers: 3, ports: PORTS }, { files: FILES })
