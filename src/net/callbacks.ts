@@ -66,10 +66,10 @@ export class HandlerCallbacks implements ConnectionCallbacks {
   async #hold(connection: SocketConnection, late: number, promise: Promise<void> | undefined): Promise<void> {
     if (!connection.isOpen) return promise
     const isEased = this.#pressure.caughtUp(late, connection)
-    connection.hold(PausedBy.bus)
+    connection.inbox.pause(PausedBy.bus)
     await promise
     await isEased
-    connection.release(PausedBy.bus)
+    connection.inbox.resume(PausedBy.bus)
   }
 
   drained(connection: SocketConnection): void {
