@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { freePort } from '../test/free-port.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const TOOLS = resolve(ROOT, process.env['POLYPORT_CONFORMANCE'] || '../shared/tools/conformance')
@@ -83,15 +83,6 @@ function isReady(socketPath) {
   return new Promise((done) => {
     const request = http.get({ socketPath, path: '/readyz' }, (response) => done(response.resume().statusCode === 200))
     request.on('error', () => done(false))
-  })
-}
-
-function freePort() {
-  return new Promise((done) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => done(port))
-    })
   })
 }
 
