@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { freePort } from '../test/free-port.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const TOOLS = resolve(ROOT, process.env['POLYPORT_CONFORMANCE'] || '../shared/tools/conformance')
@@ -43,8 +43,6 @@ function steps({ ports, child }) {
     ['http-abuse.mjs', '127.0.0.1', ports.api, '--echo', '/', '--strict', ...WAITS],
     ['http-abuse.mjs', '127.0.0.1', ports.mixed, '--echo', '/', '--strict', '--skip', 'slow'],
     ['http-abuse.mjs', '127.0.0.1', ports.web, '--strict', '--skip', 'slow'],
-    // Not judged: fresh workers grow once, and on a crowded machine one may lag behind the other by megabytes of the bus.
-    [...webSocket, '--only', 'slow'],
     [...webSocket, '--origin-bad', 'https://evil.example', '--handshake-timeout', '2', '--opens', '300', '--pings', '100000', ...tree],
     ['ws-abuse.mjs', `ws://127.0.0.1:${ports.beat}/`, '--strict', '--only', 'heartbeat', '--heartbeat', '1'],
     ['tcp-framing.mjs', '127.0.0.1', ports.line, '--max', String(4 * 1024 * 1024), '--connects', '2000', '--mem-send', '32', ...tree],
@@ -85,15 +83,6 @@ function isReady(socketPath) {
   return new Promise((done) => {
     const request = http.get({ socketPath, path: '/readyz' }, (response) => done(response.resume().statusCode === 200))
     request.on('error', () => done(false))
-  })
-}
-
-function freePort() {
-  return new Promise((done) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => done(port))
-    })
   })
 }
 

@@ -79,9 +79,10 @@ export class DaemonProcess {
       const { exitCode, signalCode } = daemon.child
       // Why it has died by itself explains what fails in the test.
       if (signalCode === 'SIGABRT' || signalCode === 'SIGSEGV' || signalCode === 'SIGBUS') t.diagnostic(`${signalCode}:\n${daemon.lines.slice(-20).join('\n')}`)
-      if (exitCode === null && signalCode === null) daemon.child.kill('SIGKILL')
+      if (exitCode === null && signalCode === null) daemon.#kill()
       await daemon.exited
-      rmSync(dir, { recursive: true, force: true })
+      // Who is killed may be about to write one more file.
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
       // What a daemon that was killed leaves behind; its next start would take it away.
       rmSync(sharedMemoryDir(join(dir, 'run')), { recursive: true, force: true })
     })
@@ -92,7 +93,7 @@ export class DaemonProcess {
   static async again(t: TestContext, dir: string): Promise<DaemonProcess> {
     const daemon = new DaemonProcess(dir, {})
     t.after(() => {
-      daemon.child.kill('SIGKILL')
+      if (daemon.child.exitCode === null && daemon.child.signalCode === null) daemon.#kill()
       return daemon.exited
     })
     await Promise.race([daemon.line(/"msg":"Ready"/), daemon.exited.then((code) => assert.fail(`The daemon ended with ${code}:\n${daemon.lines.join('\n')}`))])
@@ -119,7 +120,8 @@ export class DaemonProcess {
   /** Asks the control socket. */
   request(method: string, path: string): Promise<{ status: number; body: string }> {
     return new Promise((resolve, reject) => {
-      const request = http.request({ socketPath: join(this.dir, 'run', 'polyport.sock'), method, path }, async (response) => {
+      // On a connection of its own: one that was kept may be closed just now.
+      const request = http.request({ socketPath: join(this.dir, 'run', 'polyport.sock'), method, path, agent: false }, async (response) => {
         let body = ''
         for await (const chunk of response) body += chunk
         resolve({ status: response.statusCode ?? 0, body })
@@ -149,6 +151,12 @@ export class DaemonProcess {
   async stop(): Promise<number | null> {
     this.child.kill('SIGTERM')
     return this.exited
+  }
+
+  /** Its workers, too, who would go on in its folder until they notice. */
+  #kill(): void {
+    const all = [this.pid, ...childrenOf(this.pid)]
+    all.forEach(kill)
   }
 
   #line(line: string): void {
@@ -224,6 +232,15 @@ export function isRunning(pid: number | undefined): boolean {
     return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
   } catch {
     return false
+  }
+}
+
+/** Kills a process if it is still there. */
+export function kill(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has just ended.
   }
 }
 

@@ -32,7 +32,7 @@ export class WebClient {
   next(): Promise<unknown> {
     if (this.#messages.length > 0) return Promise.resolve(this.#messages.shift())
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('No message came')), 5000)
+      const timer = setTimeout(() => reject(new Error('No message came')), 20_000)
       this.#waiting = (message) => {
         clearTimeout(timer)
         resolve(message)

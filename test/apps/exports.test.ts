@@ -125,7 +125,9 @@ describe('an app as the default export', () => {
       const alive = setInterval(() => {}, 100)
       t.after(() => clearInterval(alive))
       const dir = folderOf(t, { 'app.mjs': source })
-      const config = { startSeconds: 1, ports: [{ name: 'p', protocol: 'http', port: 0, handler: './app.mjs', ...port }] }
+      // Too short for what only takes its time on a busy machine.
+      const time = expected.includes('within 0.75 s') ? { startSeconds: 1 } : {}
+      const config = { ...time, ports: [{ name: 'p', protocol: 'http', port: 0, handler: './app.mjs', ...port }] }
       writeFileSync(join(dir, 'config.json'), JSON.stringify(config))
 
       await assert.rejects(createDaemon(join(dir, 'config.json')), (error: Error & { problems: { file: string; path: string; message: string }[] }) => {

@@ -67,7 +67,7 @@ describe('a reload', () => {
 
 async function openEvents(port: number): Promise<{ rest: Promise<string> }> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ port, path: '/events', agent: false }, (response) => {
+    const request = http.get({ host: '127.0.0.1', port, path: '/events', agent: false }, (response) => {
       response.setEncoding('utf8').once('data', (first: string) => {
         assert.equal(first, 'data: old\n\n')
         let text = ''
@@ -83,7 +83,14 @@ async function openEvents(port: number): Promise<{ rest: Promise<string> }> {
 
 /** An upload whose first half has been sent. */
 function openUpload(port: number): Promise<{ end: () => Promise<string> }> {
-  const request = http.request({ port, path: '/upload', method: 'POST', agent: false, headers: { 'Content-Type': 'application/octet-stream' } })
+  const request = http.request({
+    host: '127.0.0.1',
+    port,
+    path: '/upload',
+    method: 'POST',
+    agent: false,
+    headers: { 'Content-Type': 'application/octet-stream' },
+  })
   const answer = new Promise<string>((resolve, reject) => {
     request.on('response', async (response) => {
       let body = ''
@@ -107,7 +114,7 @@ function openUpload(port: number): Promise<{ end: () => Promise<string> }> {
 function versionBy(agent: http.Agent, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     http
-      .get({ agent, port, path: '/version' }, async (response) => {
+      .get({ agent, host: '127.0.0.1', port, path: '/version' }, async (response) => {
         let body = ''
         for await (const chunk of response) body += chunk
         resolve(body)

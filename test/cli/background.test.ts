@@ -167,7 +167,7 @@ describe('polyport start --watch', () => {
     const config = { name: 'shop', runtimeDir: '../run', ports: [{ name: 'line', protocol: 'tcp', path: '../line.sock', handler: '../echo.mjs' }] }
     mkdirSync(join(dir, 'config'))
     writeFileSync(join(dir, 'config', 'daemon.json'), JSON.stringify(config))
-    const { child } = launch(t, ['start', '--watch', '-c', 'config/daemon.json'], { cwd: dir })
+    const { child, ended } = launch(t, ['start', '--watch', '-c', 'config/daemon.json'], { cwd: dir })
     let log = ''
     child.stdout.on('data', (chunk: Buffer) => {
       log += chunk
@@ -178,11 +178,12 @@ describe('polyport start --watch', () => {
     t.after(() => client.socket.destroy())
     await eventually('the new code answers', async () => (await answer(client, 'hi')) === 'v2 hi')
     child.kill('SIGINT')
+    await ended
   })
 
   test('a saved handler, or a file that it imports, is live within a second; a broken one leaves the old code running', async (t) => {
     const dir = project(t)
-    const { child } = launch(t, ['start', '--watch'], { cwd: dir })
+    const { child, ended } = launch(t, ['start', '--watch'], { cwd: dir })
     let log = ''
     child.stdout.on('data', (chunk: Buffer) => {
       log += chunk
@@ -211,5 +212,6 @@ describe('polyport start --watch', () => {
     assert.ok(!client.socket.destroyed)
     assert.equal(childrenOf(child.pid ?? 0).length >= 1, true)
     child.kill('SIGINT')
+    await ended
   })
 })

@@ -42,7 +42,7 @@ describe('polyport connect to a daemon', () => {
     ]
 
     for (const { url, answer } of targets) {
-      assert.deepEqual(await run(t, ['connect', url, '--wait', '0.5'], { input: 'hi\n' }), { code: 0, stdout: answer, stderr: '' }, url)
+      assert.deepEqual(await run(t, ['connect', url, '--wait', '2'], { input: 'hi\n' }), { code: 0, stdout: answer, stderr: '' }, url)
     }
   })
 })

@@ -43,7 +43,7 @@ describe('polyport connect tcp: and unix:', { concurrency: 2 }, () => {
   test('ends after a silence when the peer does not', async (t) => {
     const url = await serve(t, (socket) => socket.on('data', (chunk) => socket.write(chunk)))
 
-    const { code, stdout } = await run(t, ['connect', url, '--wait', '0.3'], { input: 'hi\n' })
+    const { code, stdout } = await run(t, ['connect', url, '--wait', '1.5'], { input: 'hi\n' })
 
     assert.equal(stdout, 'hi\r\n')
     assert.equal(code, 0)
@@ -51,7 +51,7 @@ describe('polyport connect tcp: and unix:', { concurrency: 2 }, () => {
 
   test('what arrives puts the end of the silence off', async (t) => {
     const url = await serve(t, (socket) => {
-      let left = 5
+      let left = 10
       const timer = setInterval(() => {
         socket.write('.')
         if (--left === 0) clearInterval(timer)
@@ -59,9 +59,9 @@ describe('polyport connect tcp: and unix:', { concurrency: 2 }, () => {
       socket.on('close', () => clearInterval(timer))
     })
 
-    const { stdout } = await run(t, ['connect', url, '--wait', '0.6'])
+    const { stdout } = await run(t, ['connect', url, '--wait', '1.5'])
 
-    assert.equal(stdout, '.....')
+    assert.equal(stdout, '..........')
   })
 
   test('ends at once when the peer does, although stdin stays open', async (t) => {

@@ -34,7 +34,7 @@ describe('polyport connect ws: and wss:', { concurrency: 2 }, () => {
       })
     })
 
-    const { code, stdout, stderr } = await run(t, ['connect', url, '--wait', '0.3'], { input: 'hi\nthere' })
+    const { code, stdout, stderr } = await run(t, ['connect', url, '--wait', '1.5'], { input: 'hi\nthere' })
 
     assert.deepEqual(kinds, [false, false])
     assert.equal(stdout, 'got hi\ngot there\n')
@@ -128,7 +128,7 @@ describe('polyport connect ws: and wss:', { concurrency: 2 }, () => {
   test('wss: with a certificate that is trusted, and one that is not', async (t) => {
     const url = await serve(t, echo, https.createServer(certificate()))
 
-    const trusted = await run(t, ['connect', url, '--wait', '0.3'], { input: 'hi\n', env: { NODE_EXTRA_CA_CERTS: CERTIFICATE_FILE } })
+    const trusted = await run(t, ['connect', url, '--wait', '1.5'], { input: 'hi\n', env: { NODE_EXTRA_CA_CERTS: CERTIFICATE_FILE } })
     const untrusted = await run(t, ['connect', url], { input: 'hi\n' })
 
     assert.equal(trusted.stdout, 'hi\n')

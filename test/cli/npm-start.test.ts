@@ -5,6 +5,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, type TestContext, test } from 'node:test'
+import { isRunning } from '../daemon-process.ts'
+import { eventually } from '../reliability/process-figures.ts'
 import { BIN, folder, ROOT } from './run-cli.ts'
 
 const SLOW = `import { HttpHandler } from 'polyport'
@@ -44,9 +46,9 @@ async function npmStart(t: TestContext): Promise<Started> {
   t.after(() => {
     for (const process of [npm.pid, pid]) if (process) kill(process, 'SIGKILL')
   })
-  let url: string | undefined
+  let printed = ''
   npm.stderr.on('data', (chunk: Buffer) => {
-    url ??= /http:\/\/127\.0\.0\.1:\d+\//.exec(chunk.toString())?.[0]
+    printed += chunk
   })
   const lines = createInterface({ input: npm.stdout })[Symbol.asyncIterator]()
   const until = async (message: string): Promise<string> => {
@@ -57,11 +59,13 @@ async function npmStart(t: TestContext): Promise<Started> {
     }
   }
   pid = (JSON.parse(await until('Ready')) as { pid: number }).pid
-  assert.ok(url, 'the start-up table says where the port is')
+  const address = (): string | undefined => /http:\/\/127\.0\.0\.1:\d+\//.exec(printed)?.[0]
+  await eventually('the start-up table says where the port is', () => address() !== undefined)
+  const url = address() ?? ''
   return { npm, pid, url, until, ended }
 }
 
-function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
+function kill(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal)
   } catch {
@@ -88,6 +92,6 @@ describe('npm start', () => {
     npm.kill('SIGTERM')
     await ended
 
-    assert.equal(kill(pid, 0), false)
+    await eventually('the daemon has ended', () => !isRunning(pid), 5000)
   })
 })

@@ -66,6 +66,7 @@ export function folder(t: TestContext): string {
   const parent = join(ROOT, 'test', '.tmp')
   mkdirSync(parent, { recursive: true })
   const dir = mkdtempSync(join(parent, 'cli-'))
-  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  // Who is killed when the test ends may be about to write one more file.
+  t.after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 10 }))
   return dir
 }

@@ -3,13 +3,14 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { ROOT } from '../cli/run-cli.ts'
 import { Client, DaemonProcess } from '../daemon-process.ts'
+import { freePort } from '../free-port.ts'
 import { eventually } from '../reliability/process-figures.ts'
 
 const FILES = {
@@ -104,15 +105,6 @@ const CADDY: Front = {
     writeFileSync(join(dir, 'Caddyfile'), `{\n\tadmin off\n\tstorage file_system ${dir}/storage\n}\n${site}`)
     return ['run', '--config', join(dir, 'Caddyfile'), '--adapter', 'caddyfile']
   },
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Starts the daemon and, before it, the front. Both end with the test. */

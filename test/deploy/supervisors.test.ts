@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder, launch, ROOT } from '../cli/run-cli.ts'
@@ -46,12 +46,11 @@ test('supervisord runs it by deploy/supervisord.conf: start, reload without a di
     await client.until(from + 4)
     return Number.parseInt(client.text.slice(from), 10) !== before
   })
-  const pid = Number(readFileSync(join(dir, 'run', 'polyport.pid'), 'utf8'))
+  const pidFile = join(dir, 'run', 'polyport.pid')
+  const master = (): number => (existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0)
+  const pid = master()
   process.kill(pid, 'SIGKILL')
-  await eventually(
-    'it is started again',
-    () => control('status', 'polyport').includes('RUNNING') && Number(readFileSync(join(dir, 'run', 'polyport.pid'), 'utf8')) !== pid,
-  )
+  await eventually('it is started again', () => control('status', 'polyport').includes('RUNNING') && master() > 0 && master() !== pid)
   assert.match(control('stop', 'polyport'), /stopped/)
   assert.match(control('status', 'polyport'), /STOPPED/)
 })

@@ -5,10 +5,13 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { Client, closeAll, DaemonProcess } from '../daemon-process.ts'
+import { becomes } from '../reliability/process-figures.ts'
 import { FILES, seriesOf } from './admission-handlers.ts'
 
 const IDLE_MS = 800
 const heartbeat = { idleSeconds: IDLE_MS / 1000, checkSeconds: 0.2 }
+const FILL = 8_000_000
+const SIP = 200_000
 const PAUSING = `
 import { TcpHandler } from 'polyport'
 export default class Pausing extends TcpHandler {
@@ -18,7 +21,7 @@ export default class Pausing extends TcpHandler {
 const FILLING = `
 import { TcpHandler } from 'polyport'
 export default class Filling extends TcpHandler {
-  onConnect(connection) { connection.send(Buffer.alloc(8_000_000)) }
+  onConnect(connection) { connection.send(Buffer.alloc(${FILL})) }
   onReceive() {}
 }`
 const ALL = { ...FILES, 'pausing.js': PAUSING, 'filling.js': FILLING }
@@ -49,7 +52,7 @@ for (const protocol of ['tcp', 'stream']) {
     clearInterval(words)
     await talking.closed
     if (protocol === 'tcp') await daemon.line(/"reason":"heartbeat","msg":"closed"/)
-    assert.equal(seriesOf(await daemon.metrics(), 'polyport_connections_closed_total{port="port",reason="heartbeat"}'), 2)
+    await becomes(2, async () => seriesOf(await daemon.metrics(), 'polyport_connections_closed_total{port="port",reason="heartbeat"}'))
   })
 }
 
@@ -97,30 +100,31 @@ test('heartbeat pings WebSockets, of a path too: who answers stays, who does not
 test('heartbeat does not hold its own silence against a client: one that the handler has paused stays; one that takes nothing goes', async (t) => {
   const ports = [
     { name: 'pausing', protocol: 'tcp', port: 0, handler: './pausing.js', heartbeat },
-    { name: 'filling', protocol: 'tcp', port: 0, handler: './filling.js', heartbeat },
+    { name: 'stuck', protocol: 'tcp', port: 0, handler: './filling.js', heartbeat },
+    { name: 'slow', protocol: 'tcp', port: 0, handler: './filling.js', heartbeat },
   ]
   const daemon = await DaemonProcess.start(t, { ports }, { files: ALL })
   const paused = await Client.open(await daemon.address('pausing'))
   paused.write('hello\r\n')
   await paused.until('paused')
-  const stuck = await Client.open(await daemon.address('filling'))
+  const stuck = await Client.open(await daemon.address('stuck'))
   stuck.socket.pause()
-  const slow = await Client.open(await daemon.address('filling'))
+  const slow = await Client.open(await daemon.address('slow'))
   slow.socket.pause()
   let read = 0
-  const reads = setInterval(() => {
-    slow.socket.resume()
-    // Long enough to take more than a window's update needs: the kernel tells of no less.
-    setTimeout(() => slow.socket.pause(), 30)
-    read++
-  }, IDLE_MS / 8)
+  // More at a time than a window's update needs, as the kernel tells of no less, and so little that there is enough for long.
+  slow.socket.on('data', ({ length }: Buffer) => {
+    read += length
+    if (read % SIP < length) slow.socket.pause()
+  })
+  const reads = setInterval(() => slow.socket.resume(), IDLE_MS / 8)
   t.after(() => clearInterval(reads))
-  await daemon.line(/./)
-  for (let i = 0; i < 60 && seriesOf(await daemon.metrics(), 'polyport_connections_closed_total{port="filling",reason="heartbeat"}') === 0; i++)
-    await sleep(100)
+  const ended = async (port: string): Promise<number> =>
+    seriesOf(await daemon.metrics(), `polyport_connections_closed_total{port="${port}",reason="heartbeat"}`)
+  await becomes(1, () => ended('stuck'))
 
-  assert.equal(seriesOf(await daemon.metrics(), 'polyport_connections_closed_total{port="filling",reason="heartbeat"}'), 1)
-  assert.ok(read > 0)
+  assert.equal(await ended('slow'), 0)
+  assert.ok(read > 0 && read < FILL, `${read} bytes were read`)
   assert.equal(paused.socket.readyState, 'open')
   closeAll([paused, stuck, slow])
 })

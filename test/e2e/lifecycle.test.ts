@@ -53,7 +53,8 @@ interface Note {
 function notes(dir: string): Note[] {
   const file = join(dir, 'hooks.txt')
   if (!existsSync(file)) return []
-  const lines = readFileSync(file, 'utf8').trim().split('\n')
+  // It may be there and still be empty.
+  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
   return lines.map((line) => JSON.parse(line) as Note)
 }
 

@@ -154,7 +154,7 @@ test('connectionsPerSecondPerIp is of each address: who comes too fast is refuse
   await eventually('it may come again', async () => (await open(t, where, 1)).inside.length === 1)
 
   const web = await daemon.address('http')
-  const statuses = await Promise.all(Array.from({ length: 10 }, async () => (await ask(web)).statusCode))
+  const statuses = await Promise.all(Array.from({ length: 40 }, async () => (await ask(web)).statusCode))
   assert.ok(statuses.includes(200) && statuses.includes(429), statuses.join())
 })
 

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Client, DaemonProcess } from '../daemon-process.ts'
+import { becomes } from '../reliability/process-figures.ts'
 
 const PORT = { name: 'p', protocol: 'tcp', port: 0, handler: './h.mjs' }
 /** Does what a line asks for, with the process `work`: the answer, or the error, as JSON. */
@@ -88,10 +89,9 @@ describe('custom processes', () => {
     )
     assert.equal(new Set(answers.map(({ pid }) => pid)).size, 3)
     assert.deepEqual([answers[4]?.x, answers[4]?.from], [4, { role: 'worker', slot: 0 }])
-    const status = await daemon.status()
-    assert.deepEqual(
-      status.processes.map(({ name, index, state, messages, restarts }) => ({ name, index, state, messages, restarts })),
+    await becomes(
       [0, 1, 2].map((index) => ({ name: 'work', index, state: 'ready', messages: 2, restarts: 0 })),
+      async () => (await daemon.status()).processes.map(({ name, index, state, messages, restarts }) => ({ name, index, state, messages, restarts })),
     )
     assert.match(readFileSync(`/proc/${answers[1]?.pid}/cmdline`, 'utf8'), /^polyport: process work 1 polyport/)
   })
@@ -174,7 +174,7 @@ describe('custom processes', () => {
     assert.match(await daemon.line(/Process died/), /"code":1/)
     assert.match(await daemon.line(/Process has returned/), /"level":"info"/)
     assert.equal((await daemon.status()).processes[0]?.restarts, 3)
-    assert.equal((await daemon.request('GET', '/readyz')).status, 200)
+    await becomes(200, async () => (await daemon.request('GET', '/readyz')).status)
   })
 
   test('a crash loop backs off', async (t) => {

@@ -24,11 +24,14 @@ interface UnixDgram {
   }
 }
 
+// Two steps, and less than a test may take: where they take longer it is skipped.
+const BUILD_MS = 100_000
+
 // Run by npm, this process has npm's settings in its environment: they are not meant for another project.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')))
 
 function run(command: string, args: readonly string[], cwd: string): boolean {
-  return spawnSync(command, args, { cwd, env, stdio: 'ignore', timeout: 100_000 }).status === 0
+  return spawnSync(command, args, { cwd, env, stdio: 'ignore', timeout: BUILD_MS / 2 }).status === 0
 }
 
 /** Builds the optional package for the Node that runs this test, against the headers of that very version. Undefined where that cannot be done. */

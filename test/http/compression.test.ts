@@ -40,7 +40,7 @@ interface Raw {
 function get(daemon: Daemon, path: string, accept?: string, method = 'GET'): Promise<Raw> {
   return new Promise((resolve, reject) => {
     const headers = accept === undefined ? {} : { 'Accept-Encoding': accept }
-    const request = http.request({ port: portOf(daemon), path, method, headers, agent: false }, async (response) => {
+    const request = http.request({ host: '127.0.0.1', port: portOf(daemon), path, method, headers, agent: false }, async (response) => {
       const chunks: Buffer[] = []
       for await (const chunk of response) chunks.push(chunk)
       resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) })

@@ -62,7 +62,7 @@ test('the lines of the start-up table bring an answer', { skip: program('nc') ==
   )
 
   for (const { name } of [...ports, { name: 'line' }]) {
-    const row = daemon.lines.find((line) => line.startsWith(`  ${name} `)) ?? ''
+    const row = await daemon.line(new RegExp(`^ {2}${name} `))
     const command = row.split(/ {2,}/).at(-1) ?? ''
     const output = await outputOf(command)
     assert.match(output, /hi/, `${name}: ${command}`)

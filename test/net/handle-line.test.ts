@@ -68,7 +68,7 @@ function noError(error: Error | null): void {
 test('handles that may overlap are all written while the other side is busy, and come in their order, each with its message', async (t) => {
   const { line, answers, until } = await start(t)
   const sent = handles(t, 50)
-  line.send({ busyMs: 300 }, noError)
+  line.send({ busyMs: 1000 }, noError)
   const written = sent.map(
     (handle, n) => new Promise<void>((resolve) => line.sendHandle({ n }, handle, { mayOverlap: true, onWritten: resolve, onLost: assert.fail }, assert.fail)),
   )

@@ -27,7 +27,7 @@ export function talk(port: number, steps: readonly (string | Buffer | number)[],
       socket.destroy()
       resolve({ answers: parseAnswers(received), closed, ms: performance.now() - start })
     }
-    const timer = setTimeout(() => end(undefined), options.ms ?? 4000)
+    const timer = setTimeout(() => end(undefined), options.ms ?? 10_000)
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1')
       if (options.count !== undefined && parseAnswers(received).length >= options.count) end(undefined)

@@ -101,7 +101,7 @@ export class RawWebSocket {
   }
 
   /** @returns whether it was so before `ms` were over, or the server closed */
-  async until(condition: () => boolean, ms = 4000): Promise<boolean> {
+  async until(condition: () => boolean, ms = 10_000): Promise<boolean> {
     const end = performance.now() + ms
     while (!condition()) {
       const left = end - performance.now()

@@ -23,7 +23,7 @@ describe('the example page', { skip: executablePath === undefined ? 'chromium is
   /** A tab of a user's own, connected. What the page complains of ends the test. */
   async function open(name: string): Promise<Page> {
     const context = await browser.newContext()
-    context.setDefaultTimeout(10_000)
+    context.setDefaultTimeout(30_000)
     const page = await context.newPage()
     page.on('pageerror', (error) => assert.fail(error))
     page.on('console', (message) => assert.notEqual(message.type(), 'error', message.text()))

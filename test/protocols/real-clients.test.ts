@@ -27,7 +27,7 @@ describe('clients that everybody has', () => {
       received += text
     })
     const until = async (text: string): Promise<void> => {
-      while (!received.includes(text)) await once(child.stdout, 'data', { signal: AbortSignal.timeout(5000) })
+      while (!received.includes(text)) await once(child.stdout, 'data', { signal: AbortSignal.timeout(20_000) })
     }
     return { child, output: () => received, until }
   }

@@ -32,6 +32,8 @@ for (const workers of [1, 2]) {
     })
     pingAll(clients)
     await eventually('it stops accepting', async () => (await rests(daemon)) > 0)
+    const numAnswered = (): number => clients.filter(({ text }) => text === 'ping\r\n').length
+    await eventually('each worker has as many as it can', () => numAnswered() > (MAX_DESCRIPTORS * workers) / 2)
     await sleep(500)
     const answered = clients.filter(({ text }) => text === 'ping\r\n')
     const cpuBefore = pids.map(cpuSecondsOf)

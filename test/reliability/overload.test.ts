@@ -17,7 +17,8 @@ export default class Blocking extends TcpHandler {
     connection.send('done')
   }
 }`
-const limits = { maxLagMs: 100 }
+// More than a start leaves behind, and a busy machine makes by itself now and then.
+const limits = { maxLagMs: 200 }
 const PORTS = [
   { name: 'tcp', protocol: 'tcp', port: 0, handler: './blocking.js', limits },
   { name: 'http', protocol: 'http', port: 0, handler: './http.js', limits },

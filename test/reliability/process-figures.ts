@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 
 export const KIB = 1024
 export const MIB: number = 1024 * KIB
@@ -38,6 +40,19 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
     if (performance.now() > end) throw new Error(`Not within ${withinMs} ms: ${what}`)
     await sleep(20)
   }
+  // What was written to a pipe before that is read in this turn, as the log of the daemon is.
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Asks again and again until the answer is as expected, and fails when it never is: a count may follow what it counts. */
+export async function becomes<T>(expected: T, ask: () => T | Promise<T>, withinMs = 10_000): Promise<void> {
+  const end = performance.now() + withinMs
+  let actual = await ask()
+  while (!isDeepStrictEqual(actual, expected) && performance.now() < end) {
+    await sleep(20)
+    actual = await ask()
+  }
+  assert.deepEqual(actual, expected)
 }
 
 /** Whether somebody listens there. The file of a unix socket is there before that. */

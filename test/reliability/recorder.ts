@@ -28,6 +28,7 @@ const BODY = `
       note('filled', connection.fd, accepted, connection.isOpen)
       return
     }
+    if (word === 'hold') return (async () => { while (!existsSync(new URL('./' + argument, import.meta.url))) await sleep(20); connection.send(text) })()
     if (word === 'wait') return sleep(Number(argument)).then(() => { note('waited', connection.fd); connection.send(text) })
     if (word === 'order') return sleep(Math.random() * 3).then(() => { connection.send(text) })
     connection.send(text)
@@ -43,7 +44,7 @@ const BODY = `
   onStop() { note('stop', this.port.name) }
 `
 const HEAD = `
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 const note = (...words) => appendFileSync(new URL('./events.log', import.meta.url), words.join(' ') + '\\n')
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 `

@@ -6,13 +6,16 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
 import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
-import { eventually } from './process-figures.ts'
+import { becomes, eventually } from './process-figures.ts'
 
 // 10,000 for the figure of the documentation.
 const NUM_IDLE = Number(process.env['POLYPORT_TEST_IDLE'] ?? 2000)
+// A socket holds about 250 small datagrams.
+const MAX_UNANSWERED = 100
 
 const FILES = {
   'who.js': `
+import { existsSync } from 'node:fs'
 import { TcpHandler } from 'polyport'
 export default class Who extends TcpHandler {
   onConnect(connection) { this.log.info('onConnect') }
@@ -22,6 +25,7 @@ export default class Who extends TcpHandler {
     if (verb === 'what') connection.send(JSON.stringify({ pid: process.pid, fd: connection.fd, uid: connection.uid, data: { ...connection.data, map: [...(connection.data.map ?? [])] }, groups: this.daemon.info(connection.fd).groups, slot: this.daemon.info(connection.fd).worker, own: this.daemon.worker.slot, in: connection.bytesIn, out: connection.bytesOut, option: this.options.greeting, connectedAt: connection.connectedAt }))
     if (verb === 'flood') for (let i = 0; i < 7 * 1024; i++) connection.send(String(i).padEnd(1022, '.'))
     if (verb === 'slow') { await new Promise((resolve) => setTimeout(resolve, Number(rest[0]))); connection.send('slow ' + rest[1] + ' by ' + process.pid) }
+    if (verb === 'until') { while (!existsSync(new URL('./' + rest[0], import.meta.url))) await new Promise((resolve) => setTimeout(resolve, 20)); connection.send('slow 0 by ' + process.pid) }
     if (verb === 'function') { connection.data = { fn() {} }; connection.send('kept') }
     if (verb === 'count') connection.send(String(this.daemon.tables.hits.incr('x', 'n')))
     if (verb === 'added') connection.send(String(this.daemon.tables.added.incr('x', 'n')))
@@ -81,7 +85,7 @@ test('fd, user, groups, data and counters of a connection move with it, over tcp
     assert.ok(after.in === before.in + 'what\r\n'.length && after.out > before.out, `${after.in} and ${after.out} bytes`)
   }
   const line = (text: string): number => daemon.lines.filter((each) => each.includes(`"msg":"${text}"`)).length
-  assert.deepEqual([line('onConnect'), line('onHandover'), line('onClose')], [2, 3, 0])
+  await becomes([2, 3, 0], () => [line('onConnect'), line('onHandover'), line('onClose')])
   assert.match(await daemon.metrics(), /polyport_connections_accepted_total\{port="tcp"\} 1\n/)
 })
 
@@ -110,11 +114,16 @@ test('what a client has not read yet moves with its connection', async (t) => {
 test('messages that wait for an async handler move, in order; the one that is being handled is finished where it began', async (t) => {
   const daemon = await DaemonProcess.start(t, { ports: [TCP] }, { files: FILES })
   const client = await Client.open(await daemon.address('tcp'))
-  t.after(() => client.socket.destroy())
+  const idle = await Client.open(await daemon.address('tcp'))
+  t.after(() => closeAll([client, idle]))
   const [old] = childrenOf(daemon.pid)
-  client.write(['slow 400 0', ...Array.from({ length: 30 }, (_, i) => `slow 1 ${i + 1}`)].map((line) => `${line}\r\n`).join(''))
+  client.write(['until go', ...Array.from({ length: 30 }, (_, i) => `slow 1 ${i + 1}`)].map((line) => `${line}\r\n`).join(''))
   await eventually('they have come', async () => (await daemon.status()).ports[0]?.messagesIn === 31)
-  await reload(daemon)
+  const reloading = reload(daemon)
+  // Both connections are to leave from the same moment on.
+  await eventually('the idle one has moved', async () => JSON.parse(await ask(idle, 'what')).pid !== old)
+  writeFileSync(join(daemon.dir, 'go'), '')
+  await reloading
   await client.until('slow 30 by')
   await eventually('the old worker is gone', () => childrenOf(daemon.pid).length === 1)
 
@@ -216,10 +225,8 @@ test('what cannot move is served until maxWaitSeconds, then closed: a raw stream
   const allClosed = Promise.all([...raw.map(({ closed }) => closed), ...webSockets.map((webSocket) => once(webSocket, 'close'))])
   await reload(daemon)
   const reloaded = performance.now()
-  for (const client of raw) {
-    client.write('still here')
-    assert.equal(await client.until('still here'), `${old} still here`)
-  }
+  for (const client of raw) client.write('still here')
+  for (const client of raw) assert.equal(await client.until('still here'), `${old} still here`)
   for (const webSocket of webSockets) webSocket.send('y')
   await allClosed
   const took = performance.now() - start
@@ -253,7 +260,8 @@ test('UDP over 10 reloads: every datagram is answered', async (t) => {
   for (const socket of sockets) socket.on('message', () => numAnswered++)
   const sending = (async () => {
     while (!isStopping) {
-      for (const socket of sockets) socket.send(`${numSent++}`, port, host)
+      // More at a time than a socket holds would be lost on a machine where a worker has no turn for a moment, reload or not.
+      if (numSent - numAnswered < MAX_UNANSWERED) for (const socket of sockets) socket.send(`${numSent++}`, port, host)
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
   })()
@@ -262,6 +270,7 @@ test('UDP over 10 reloads: every datagram is answered', async (t) => {
   await sending
   await eventually('all are answered', () => numAnswered >= numSent * 0.999)
   t.diagnostic(`${numAnswered} of ${numSent} answered`)
+  assert.ok(numSent > 1000, `${numSent} sent`)
 })
 
 test('a reload of thousands of idle connections closes none', async (t) => {
@@ -276,6 +285,6 @@ test('a reload of thousands of idle connections closes none', async (t) => {
 
   t.diagnostic(`${NUM_IDLE} connections moved in ${took.toFixed(0)} ms`)
   assert.ok(answers.every((answer) => answer === 'bound'))
-  assert.equal((await daemon.status()).ports[0]?.connections, NUM_IDLE)
+  await becomes(NUM_IDLE, async () => (await daemon.status()).ports[0]?.connections)
   assert.ok(took < 10_000)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, childrenOf, closeAll, DaemonProcess, isRunning } from '../daemon-process.ts'
-import { eventually, sleep } from './process-figures.ts'
+import { Client, childrenOf, closeAll, DaemonProcess, isRunning, kill } from '../daemon-process.ts'
+import { becomes, eventually, sleep } from './process-figures.ts'
 
 const NUM_CLIENTS = 400
 const ROUNDS = 5
@@ -46,7 +46,7 @@ for (const generation of ['old', 'new'] as const) {
       await eventually('connections move', async () => (await isMoving()) || !childrenOf(daemon.pid).some((pid) => before.includes(pid)))
       await sleep(20 * Math.random())
       const [victim] = childrenOf(daemon.pid).filter((pid) => before.includes(pid) === (generation === 'old'))
-      if (victim !== undefined) process.kill(victim, 'SIGKILL')
+      kill(victim)
       await reloaded
       await eventually('every slot has one worker', async () => {
         const { workers } = await daemon.status()
@@ -58,10 +58,10 @@ for (const generation of ['old', 'new'] as const) {
     const numCut = numOpened - clients.length
 
     t.diagnostic(`${numCut} of ${numOpened} connections were cut in ${ROUNDS} rounds`)
-    assert.equal((await daemon.status()).ports[0]?.connections, clients.length)
-    assert.equal(await figure(daemon, 'polyport_users'), clients.length)
-    assert.equal(await figure(daemon, 'polyport_connections_accepted_total{port="tcp"}'), numOpened)
-    assert.equal(await figure(daemon, 'polyport_connections_closed_total{port="tcp",reason="error"}'), numCut)
+    await becomes(clients.length, async () => (await daemon.status()).ports[0]?.connections)
+    await becomes(clients.length, () => figure(daemon, 'polyport_users'))
+    await becomes(numOpened, () => figure(daemon, 'polyport_connections_accepted_total{port="tcp"}'))
+    await becomes(numCut, () => figure(daemon, 'polyport_connections_closed_total{port="tcp",reason="error"}'))
   })
 }
 
@@ -75,7 +75,7 @@ test('kill -9 of the master while connections move: every worker ends', async (t
     await eventually('the new workers are there', () => childrenOf(daemon.pid).length === 4)
     const workers = childrenOf(daemon.pid)
     t.after(() => {
-      for (const pid of workers.filter(isRunning)) process.kill(pid, 'SIGKILL')
+      workers.filter(isRunning).forEach(kill)
     })
     await eventually('connections move', () => handovers(daemon) > 0 || !before.every(isRunning))
     await sleep(20 * round)

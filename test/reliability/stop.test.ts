@@ -35,10 +35,10 @@ test('a stop answers the 50 requests that are in flight', async (t) => {
 })
 
 test('a stop takes no worker that is older than its start may take for one that does not start', async (t) => {
-  const daemon = await DaemonProcess.start(t, { startSeconds: 1, ports: PORTS }, { files: FILES })
+  const daemon = await DaemonProcess.start(t, { startSeconds: 3, ports: PORTS }, { files: FILES })
   const where = await daemon.address('http')
   const [worker] = (await daemon.status()).workers
-  await eventually('it is that old', () => Date.now() - Number(new Date(worker?.startedAt ?? 0)) > 2500)
+  await eventually('it is that old', () => Date.now() - Number(new Date(worker?.startedAt ?? 0)) > 4500)
   const answer = get({ ...where, path: '/wait?3000' })
   while ((await messagesIn(daemon, 'http')) < 1);
 
@@ -117,12 +117,12 @@ test('a second SIGINT ends at once what the first one waits for', async (t) => {
 })
 
 const SLOW_STARTS = {
-  'loads its handlers': "console.log('starting')\nawait new Promise((done) => setTimeout(done, 300))\n",
+  'loads its handlers': "console.log('starting')\nawait new Promise((done) => setTimeout(done, 1000))\n",
   'opens its ports': '',
 }
 for (const [when, before] of Object.entries(SLOW_STARTS)) {
   test(`a stop while it ${when} is a stop`, async (t) => {
-    const onStart = before === '' ? "console.log('starting')\nawait new Promise((done) => setTimeout(done, 300))" : ''
+    const onStart = before === '' ? "console.log('starting')\nawait new Promise((done) => setTimeout(done, 1000))" : ''
     const slow = `import { TcpHandler } from 'polyport'\n${before}export default class extends TcpHandler { async onStart() { ${onStart} } onReceive() {} }\n`
     const config = { workers: 2, ports: [{ name: 'slow', protocol: 'tcp', port: 0, handler: './slow.js' }] }
     const daemon = DaemonProcess.spawn(t, config, { files: { 'slow.js': slow } })

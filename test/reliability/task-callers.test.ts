@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { kill, TaskDaemon } from './task-daemon.ts'
+import { kill } from '../daemon-process.ts'
+import { TaskDaemon } from './task-daemon.ts'
 
 /** How many tasks the queue has, by what it says itself. */
 async function living(tasks: TaskDaemon): Promise<{ waiting: number; running: number }> {

@@ -189,12 +189,3 @@ function titleOf(pid: number): string {
     return ''
   }
 }
-
-/** Kills a process if it is still there. */
-export function kill(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has just ended.
-  }
-}

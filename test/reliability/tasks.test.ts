@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DaemonProcess } from '../daemon-process.ts'
+import { DaemonProcess, kill } from '../daemon-process.ts'
 import { MIB, memoryOf } from './process-figures.ts'
-import { kill, Probe, TaskDaemon } from './task-daemon.ts'
+import { Probe, TaskDaemon } from './task-daemon.ts'
 
 const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, i) => from + i)
 
@@ -102,7 +102,7 @@ describe('tasks', () => {
       'Note',
       numbers(20).map((n) => ({ n, ms: 1500 })),
     )
-    await sleep(100)
+    await tasks.until(async () => ((await tasks.daemon.status()).tasks?.running ?? 0) >= 10, 'many run')
 
     kill(tasks.pids('queue')[0])
     const delivered = await tasks.post(
@@ -185,9 +185,9 @@ describe('tasks', () => {
     const tasks = await TaskDaemon.start(t, { workers: 1 })
     await tasks.post(
       'Note',
-      numbers(3).map((n) => ({ n, ms: 500 })),
+      numbers(3).map((n) => ({ n, ms: n === 0 ? 2000 : 0 })),
     )
-    await sleep(100)
+    await tasks.until(async () => (await tasks.daemon.status()).tasks?.running === 1, 'one runs')
 
     assert.equal(await tasks.daemon.stop(), 0)
     assert.deepEqual(tasks.lines('notes'), ['0'])

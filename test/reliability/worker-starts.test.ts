@@ -33,7 +33,7 @@ async function answer(client: Client, text: string): Promise<number> {
 }
 
 test('a worker that follows a dead one and does not get ready is killed after startSeconds, and tried again', async (t) => {
-  const daemon = await DaemonProcess.start(t, { startSeconds: 1, ports: PORTS }, { files: { 'echo.js': ECHO() } })
+  const daemon = await DaemonProcess.start(t, { startSeconds: 3, ports: PORTS }, { files: { 'echo.js': ECHO() } })
   writeFileSync(join(daemon.dir, 'echo.js'), ECHO(HANGS))
   process.kill(worker(daemon), 'SIGKILL')
   await daemon.line(/Worker does not get ready: killing it/)
@@ -42,7 +42,7 @@ test('a worker that follows a dead one and does not get ready is killed after st
 })
 
 test('a worker that dies while a reload fails is started again, also after a reload that came while one was held back', async (t) => {
-  const daemon = await DaemonProcess.start(t, { startSeconds: 2, ports: PORTS }, { files: { 'echo.js': ECHO() } })
+  const daemon = await DaemonProcess.start(t, { startSeconds: 3, ports: PORTS }, { files: { 'echo.js': ECHO() } })
   const where = await daemon.address('tcp')
   // Held back, with a reload meanwhile.
   while (!daemon.lines.some((line) => line.includes('"delayMs":800'))) {
@@ -60,7 +60,7 @@ test('a worker that dies while a reload fails is started again, also after a rel
   writeFileSync(join(daemon.dir, 'echo.js'), ECHO())
 
   assert.equal((await failed).status, 422)
-  await eventually('it is back', () => isReady(daemon), 5000)
+  await eventually('it is back', () => isReady(daemon), 10_000)
 })
 
 test('a master that has been stopped for a while does not take its workers for stuck', async (t) => {

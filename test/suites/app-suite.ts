@@ -136,7 +136,9 @@ export function appSuite(fixture: string, { except = [], otherHeaders = [], unty
       for (const path of ['/hello', '/json', '/empty', '/not/there', '/hello']) {
         statuses.push(
           await new Promise((resolve, reject) => {
-            http.get({ agent, port: portOf(daemon), path }, (response) => response.resume().on('end', () => resolve(response.statusCode))).on('error', reject)
+            http
+              .get({ agent, host: '127.0.0.1', port: portOf(daemon), path }, (response) => response.resume().on('end', () => resolve(response.statusCode)))
+              .on('error', reject)
           }),
         )
       }
@@ -160,7 +162,7 @@ async function countedRequests(socketPath: string): Promise<number> {
 /** What comes before the app is told to go on, and what comes after. */
 export function eventsOf(port: number): Promise<{ first: string; rest: string }> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ port, path: '/events', agent: false }, (response) => {
+    const request = http.get({ host: '127.0.0.1', port, path: '/events', agent: false }, (response) => {
       let first: string | undefined
       let text = ''
       response.setEncoding('utf8')

@@ -105,35 +105,47 @@ describe('daemon.tasks', () => {
   test('delayed tasks run within 20 ms of their time, in the order in which they are due', async (t) => {
     const { daemon, lines, until } = await start(t)
     const dues = [250, 50, 150, 100, 200]
+    const latest: number[] = []
+    for (let round = 1; round <= 3; round++) {
+      await Promise.all(dues.map((delayMs) => daemon.tasks.deliver(named('Timed', Date.now() + delayMs), { delayMs })))
+      await until(() => lines('timed').length === 5 * round)
 
-    await Promise.all(dues.map((delayMs) => daemon.tasks.deliver(named('Timed', Date.now() + delayMs), { delayMs })))
-    await until(() => lines('timed').length === 5)
-
-    const ran = lines('timed').map((line) => line.split(' ').map(Number))
-    assert.deepEqual(
-      ran.map(([due]) => due),
-      ran.map(([due]) => due).toSorted(),
-    )
-    // Half of what is promised for a machine that does nothing else.
-    assert.ok(
-      ran.every(([, late = 99]) => late >= -1 && late < 100),
-      String(ran),
-    )
-    t.diagnostic(`late by ${ran.map(([, late]) => late)} ms`)
+      const ran = lines('timed')
+        .slice(-5)
+        .map((line) => line.split(' ').map(Number))
+      assert.deepEqual(
+        ran.map(([due]) => due),
+        ran.map(([due]) => due).toSorted(),
+      )
+      const lates = ran.map(([, late = Number.NaN]) => late)
+      assert.ok(
+        lates.every((late) => late >= -1),
+        String(lates),
+      )
+      latest.push(Math.max(...lates))
+    }
+    t.diagnostic(`late by at most ${latest} ms in each round`)
+    // A busy machine may hold up one round or two, not each.
+    assert.ok(Math.min(...latest) < 100, String(latest))
   })
 
   test('tries and backoffMs: each pause is twice the one before, and up to a quarter longer; then the task is kept with its error', async (t) => {
     const { daemon, lines, until } = await start(t)
 
-    await daemon.tasks.deliver(named('Fails', 'word'), { tries: 4, backoffMs: 40 })
-    await until(() => lines('tries').length === 4)
+    const rounds: number[][] = []
+    for (let round = 1; round <= 3; round++) {
+      await daemon.tasks.deliver(named('Fails', 'word'), { tries: 4, backoffMs: 40 })
+      await until(() => lines('tries').length === 4 * round)
 
-    const times = lines('tries').map(Number)
-    const pauses = times.slice(1).map((time, i) => time - (times[i] ?? 0))
-    assert.ok(
-      pauses.every((pause, i) => pause >= 40 * 2 ** i - 1 && pause < 50 * 2 ** i + 60),
-      String(pauses),
-    )
+      const times = lines('tries').slice(-4).map(Number)
+      rounds.push(times.slice(1).map((time, i) => time - (times[i] ?? 0)))
+    }
+    for (const [i, least] of [40, 80, 160].entries()) {
+      const pauses = rounds.map((round) => round[i] ?? Number.NaN)
+      assert.ok(Math.min(...pauses) >= least - 1, String(pauses))
+      // A busy machine may hold up one round or two, not each.
+      assert.ok(Math.min(...pauses) < 1.25 * least + 60, String(pauses))
+    }
   })
 
   test('a task that succeeds at its third attempt is done', async (t) => {
