@@ -43,8 +43,6 @@ function steps({ ports, child }) {
     ['http-abuse.mjs', '127.0.0.1', ports.api, '--echo', '/', '--strict', ...WAITS],
     ['http-abuse.mjs', '127.0.0.1', ports.mixed, '--echo', '/', '--strict', '--skip', 'slow'],
     ['http-abuse.mjs', '127.0.0.1', ports.web, '--strict', '--skip', 'slow'],
-    // Not judged: fresh workers grow once, and on a crowded machine one may lag behind the other by megabytes of the bus.
-    [...webSocket, '--only', 'slow'],
     [...webSocket, '--origin-bad', 'https://evil.example', '--handshake-timeout', '2', '--opens', '300', '--pings', '100000', ...tree],
     ['ws-abuse.mjs', `ws://127.0.0.1:${ports.beat}/`, '--strict', '--only', 'heartbeat', '--heartbeat', '1'],
     ['tcp-framing.mjs', '127.0.0.1', ports.line, '--max', String(4 * 1024 * 1024), '--connects', '2000', '--mem-send', '32', ...tree],

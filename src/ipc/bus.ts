@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Logger } from '../contracts/logger.ts'
 import { decodeBusMessage, encodeBusMessage } from './bus-codec.ts'
 import { BusLink } from './bus-link.ts'
+import { BusPressure } from './bus-pressure.ts'
 import { BusReader } from './bus-reader.ts'
 import type { BusMessage, BusOrigin, BusPeer } from './messages.ts'
 import { buffersPassed } from './young-buffers.ts'
@@ -22,6 +23,10 @@ export interface BusParts {
  * carries its sender's number and how many that one has sent, by which a hand-over finds what a moving connection has had already.
  */
 export class Bus {
+  /** Holds back who sends more than another process takes. */
+  readonly pressure: BusPressure = new BusPressure(() => this.#links.values())
+  /** Messages that were dropped as a process did not take what was sent to it. */
+  dropped = 0
   readonly #parts: BusParts
   readonly #links = new Map<number, BusLink>()
   /** Those of the links that lead to workers: they alone have connections. */
@@ -61,7 +66,7 @@ export class Bus {
 
   /** The processes that live now, this one among them. */
   setPeers(peers: readonly BusPeer[]): void {
-    const { owner: self, log } = this.#parts
+    const { owner: self } = this.#parts
     const owners = new Set(peers.map((peer) => peer.owner))
     for (const [owner, link] of this.#links) {
       if (owners.has(owner)) continue
@@ -71,7 +76,7 @@ export class Bus {
     this.#heirs.clear()
     this.#isHeir = false
     for (const { owner, bus, heirs } of peers) {
-      if (owner !== self && !this.#links.has(owner)) this.#links.set(owner, new BusLink(bus, log))
+      if (owner !== self && !this.#links.has(owner)) this.#links.set(owner, this.#linkTo(bus))
       if (heirs.length > 0) this.#heirs.set(owner, [owner, ...heirs])
       if (heirs.includes(self)) this.#isHeir = true
     }
@@ -79,6 +84,10 @@ export class Bus {
     if (this.#isHeir) return
     this.#recent = []
     this.#recentBytes = 0
+  }
+
+  #linkTo(path: string): BusLink {
+    return new BusLink({ path, log: this.#parts.log, pressure: this.pressure, onDropped: () => this.dropped++ })
   }
 
   /** While connections are to come to this worker: all that was sent since, for those that have not had it. Otherwise empty. */
@@ -122,6 +131,12 @@ export class Bus {
   /** Bytes that wait here for a process that does not take them. */
   backlog(owner: number): number {
     return this.#links.get(owner)?.backlog ?? 0
+  }
+
+  /** Whether something waits here for a process that lives: it would be lost with this process. */
+  get hasUnsent(): boolean {
+    for (const { backlog } of this.#links.values()) if (backlog > 0) return true
+    return false
   }
 
   /** To every other worker; encoded once. */

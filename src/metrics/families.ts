@@ -48,6 +48,8 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   polyport_timer_errors_total: { type: 'counter', help: 'Runs of a timer that threw or rejected.' },
   polyport_timer_duration_seconds: { type: 'histogram', help: 'Time in `run` of a timer, promises included.' },
   polyport_worker_message_errors_total: { type: 'counter', help: 'Throws and rejections of what `daemon.workers.onMessage` was given, by worker.' },
+  polyport_bus_waits_total: { type: 'counter', help: 'How often a connection was not read for a while as it sent more than another process takes.' },
+  polyport_bus_messages_dropped_total: { type: 'counter', help: 'Messages from one process to another that were dropped as that one takes none.' },
   polyport_lifecycle_errors_total: { type: 'counter', help: 'Throws and rejections of lifecycle hooks, by hook.' },
   polyport_tasks_waiting: { type: 'gauge', help: 'Tasks that wait, by class.' },
   polyport_tasks_running: { type: 'gauge', help: 'Tasks that a task worker has, by class.' },

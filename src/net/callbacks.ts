@@ -1,7 +1,9 @@
 import type { CloseReason } from '../contracts/close-reason.ts'
+import type { BusPressure } from '../ipc/bus-pressure.ts'
 import type { SocketConnection } from './connection.ts'
 import type { ConnectionCallbacks } from './connection-context.ts'
 import { isPromise } from './is-promise.ts'
+import { PausedBy } from './paused-by.ts'
 import type { Port } from './port.ts'
 import type { Wire } from './wire.ts'
 
@@ -11,6 +13,7 @@ type Callback = (connection: SocketConnection, argument?: unknown) => unknown
 export class HandlerCallbacks implements ConnectionCallbacks {
   readonly maxWaiting: number = Number.POSITIVE_INFINITY
   readonly #port: Port
+  readonly #pressure: BusPressure
   readonly #wire: Wire
   readonly #onOpen: Callback | undefined
   readonly #onMessage: Callback
@@ -21,6 +24,7 @@ export class HandlerCallbacks implements ConnectionCallbacks {
   constructor(port: Port, wire: Wire) {
     const handler = port.handler as unknown as Record<string, Callback | undefined>
     this.#port = port
+    this.#pressure = port.pressure
     this.#wire = wire
     this.#onOpen = handler[wire.onOpen]
     this.#onMessage = handler[wire.onMessage] as Callback
@@ -31,12 +35,15 @@ export class HandlerCallbacks implements ConnectionCallbacks {
 
   opened(connection: SocketConnection, request?: unknown): Promise<void> | undefined {
     if (this.#onOpen === undefined) return undefined
-    return this.#call(this.#onOpen, this.#wire.onOpen, connection, request)
+    const { late } = this.#pressure
+    const promise = this.#call(this.#onOpen, this.#wire.onOpen, connection, request)
+    return this.#pressure.late === late ? promise : this.#hold(connection, late, promise)
   }
 
   receive(connection: SocketConnection, message: string | Buffer): Promise<void> | undefined {
     const port = this.#port
     const start = port.clock
+    const { late } = this.#pressure
     let result: unknown
     try {
       result = this.#onMessage.call(port.handler, connection, message)
@@ -45,9 +52,24 @@ export class HandlerCallbacks implements ConnectionCallbacks {
     }
     const now = performance.now()
     port.clock = now
-    if (isPromise(result)) return this.#timed(result, connection, start)
-    port.counters.handler.observeMs(now - start)
-    return undefined
+    const promise = isPromise(result) ? this.#timed(result, connection, start) : undefined
+    if (promise === undefined) port.counters.handler.observeMs(now - start)
+    return this.#pressure.late === late ? promise : this.#hold(connection, late, promise)
+  }
+
+  /** It is to close, or to move to another worker: it waits no longer. */
+  wake(connection: SocketConnection): void {
+    this.#pressure.wake(connection)
+  }
+
+  /** By this message something was sent to a process that is behind: its sender is not read until that one has caught up. */
+  async #hold(connection: SocketConnection, late: number, promise: Promise<void> | undefined): Promise<void> {
+    if (!connection.isOpen) return promise
+    const isEased = this.#pressure.caughtUp(late, connection)
+    connection.inbox.pause(PausedBy.bus)
+    await promise
+    await isEased
+    connection.inbox.resume(PausedBy.bus)
   }
 
   drained(connection: SocketConnection): void {

@@ -38,7 +38,7 @@ export class SocketConnection implements Connection {
   // Before it came to this worker.
   #bytesInBefore = 0
   #bytesOutBefore = 0
-  readonly #inbox: Inbox
+  readonly inbox: Inbox
   #hasEnded = false
   #isClosed = false
   #isMoved = false
@@ -51,7 +51,7 @@ export class SocketConnection implements Connection {
     this.link = link
     this.tls = tlsInfoOf(socket)
     this.#sending = new SendQueue(this, context)
-    this.#inbox = new Inbox(this, link, context.callbacks)
+    this.inbox = new Inbox(this, link, context.callbacks)
     if ('fd' in peer) {
       this.fd = peer.fd
       this.remoteAddress = peer.remoteAddress
@@ -64,7 +64,7 @@ export class SocketConnection implements Connection {
       this.#bytesOutBefore = peer.bytesOut
       this.#hasEnded = peer.hasEnded
       this.rateDue = performance.now() + peer.rateDueMs
-      if (peer.isPaused) this.#inbox.pause(PausedBy.handler)
+      if (peer.isPaused) this.inbox.pause(PausedBy.handler)
       return
     }
     this.fd = context.connections.nextFd()
@@ -170,15 +170,15 @@ export class SocketConnection implements Connection {
   }
 
   get pausedBy(): number {
-    return this.#inbox.pausedBy
+    return this.inbox.pausedBy
   }
 
   pause(): void {
-    this.#inbox.pause(PausedBy.handler)
+    this.inbox.pause(PausedBy.handler)
   }
 
   resume(): void {
-    this.#inbox.resume(PausedBy.handler)
+    this.inbox.resume(PausedBy.handler)
   }
 
   /** Why it is closing or has closed. */
@@ -196,7 +196,7 @@ export class SocketConnection implements Connection {
     if (!this.isOpen) return
     const { port, callbacks } = this.#context
     port.counters.messagesIn++
-    if (this.#inbox.isBusy) return this.#inbox.add(message) ? undefined : this.end('rate')
+    if (this.inbox.isBusy) return this.inbox.add(message) ? undefined : this.end('rate')
     const promise = callbacks.receive(this, message)
     if (promise !== undefined) void this.#work(promise)
   }
@@ -205,20 +205,20 @@ export class SocketConnection implements Connection {
   flush(): void {
     this.#sending.flush()
     // A client that does not read its answers is not read either: its requests wait in its own send buffer.
-    if (this.socket.writableNeedDrain && this.isOpen) this.#inbox.pause(PausedBy.output)
+    if (this.socket.writableNeedDrain && this.isOpen) this.inbox.pause(PausedBy.output)
   }
 
   /** The socket has sent everything that it held. */
   onSocketDrain(): void {
     this.#sending.onDrain()
-    this.#inbox.resume(PausedBy.output)
+    this.inbox.resume(PausedBy.output)
     if (this.isOpen) this.#context.callbacks.drained(this)
   }
 
   /** The client has sent all that it will send. */
   onPeerEnd(): void {
     this.#hasEnded = true
-    if (!this.#inbox.isBusy) this.end('client')
+    if (!this.inbox.isBusy) this.end('client')
   }
 
   /** Closes in good order: what was sent leaves first. */
@@ -245,8 +245,8 @@ export class SocketConnection implements Connection {
     port.begin()
     port.released(this.socket, this.#reason ?? 'client')
     // It was to move, and has closed before.
-    if (this.#inbox.goOn()) void this.#work(undefined)
-    if (!this.#inbox.isBusy) this.#closed()
+    if (this.inbox.goOn()) void this.#work(undefined)
+    if (!this.inbox.isBusy) this.#closed()
   }
 
   /**
@@ -255,22 +255,22 @@ export class SocketConnection implements Connection {
    */
   rest(): boolean {
     if (!this.isOpen || this.#isClosed) return false
-    this.#inbox.halt()
-    return !this.#inbox.isRunning
+    this.inbox.halt()
+    return !this.inbox.isRunning
   }
 
   /** Nothing more is read, either. */
   halt(): void {
-    this.#inbox.pause(PausedBy.move)
+    this.inbox.pause(PausedBy.move)
     stopReading(this.socket)
   }
 
   /** It stays: what was held back goes on. */
   goOn(): void {
-    if (this.#inbox.goOn()) void this.#work(undefined)
-    else if (this.#hasEnded && !this.#inbox.isBusy) this.end('client')
-    this.#inbox.resume(PausedBy.move)
-    if (!this.#inbox.isPaused) startReading(this.socket)
+    if (this.inbox.goOn()) void this.#work(undefined)
+    else if (this.#hasEnded && !this.inbox.isBusy) this.end('client')
+    this.inbox.resume(PausedBy.move)
+    if (!this.inbox.isPaused) startReading(this.socket)
   }
 
   /** What another worker needs to go on. All that was sent is in it or with the kernel. */
@@ -287,10 +287,10 @@ export class SocketConnection implements Connection {
       data: this.#data,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut - unsent.length,
-      isPaused: this.#inbox.isPausedBy(PausedBy.handler),
+      isPaused: this.inbox.isPausedBy(PausedBy.handler),
       hasEnded: this.#hasEnded,
       rateDueMs: Math.max(0, this.rateDue - performance.now()),
-      waiting: this.#inbox.waiting,
+      waiting: this.inbox.waiting,
       unsent,
     }
   }
@@ -309,10 +309,10 @@ export class SocketConnection implements Connection {
   takeOver({ unsent, waiting }: ConnectionState, replay: () => void): void {
     if (unsent.length > 0) this.#sending.write(unsent)
     replay()
-    if (this.socket.writableNeedDrain) this.#inbox.pause(PausedBy.output)
+    if (this.socket.writableNeedDrain) this.inbox.pause(PausedBy.output)
     const promise = this.#context.callbacks.handedOver(this)
     if (promise === undefined && waiting.length === 0) return
-    for (const message of waiting) this.#inbox.add(typeof message === 'string' ? message : Buffer.from(message))
+    for (const message of waiting) this.inbox.add(typeof message === 'string' ? message : Buffer.from(message))
     void this.#work(promise)
   }
 
@@ -332,7 +332,7 @@ export class SocketConnection implements Connection {
   }
 
   async #work(promise: Promise<void> | undefined): Promise<void> {
-    const isDone = await this.#inbox.work(promise)
+    const isDone = await this.inbox.work(promise)
     if (!isDone && !this.#isClosed) return
     if (this.#hasEnded) this.end('client')
     if (this.#isClosed) this.#closed()

@@ -58,6 +58,11 @@ export class MessageRate implements ConnectionCallbacks {
 
   /** It is to close, or to move to another worker: it waits no longer. */
   wake(connection: SocketConnection): void {
+    this.#goOn(connection)
+    this.#callbacks.wake?.(connection)
+  }
+
+  #goOn(connection: SocketConnection): void {
     this.#resting.get(connection)?.wake()
     this.#resting.delete(connection)
   }
@@ -86,7 +91,7 @@ export class MessageRate implements ConnectionCallbacks {
 
   #look(): void {
     const now = performance.now()
-    for (const [connection, { until }] of this.#resting) if (until <= now) this.wake(connection)
+    for (const [connection, { until }] of this.#resting) if (until <= now) this.#goOn(connection)
     if (this.#resting.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined

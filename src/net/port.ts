@@ -6,6 +6,7 @@ import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Daemon, PortInfo } from '../contracts/daemon.ts'
 import type { Handler } from '../contracts/handlers.ts'
 import type { Logger } from '../contracts/logger.ts'
+import type { BusPressure } from '../ipc/bus-pressure.ts'
 import { PortCounters, type PortReport } from '../metrics/port-counters.ts'
 import type { Ticket } from '../shared/connection-counts.ts'
 import type { PeerAddress } from './address.ts'
@@ -38,6 +39,7 @@ export interface PortParts {
   readonly heartbeat?: HeartbeatConfig | undefined
   /** Of this worker; missing where no port has a limit for it. */
   readonly lag: Lag | undefined
+  readonly pressure: BusPressure
   /** The http port whose WebSocket path this is: both count together, and share their sockets. */
   readonly partner?: Port
 }
@@ -54,6 +56,8 @@ export class Port implements PortInfo {
   readonly trustedProxies: AddressList | undefined
   readonly occupancy: Occupancy
   readonly heartbeat: Heartbeat | undefined
+  /** Of what is sent to other processes. */
+  readonly pressure: BusPressure
   readonly #lag: Lag | undefined
   readonly #maxLagMs: number
   /** Every socket that came in by this port and is not closed, upgraded ones too. */
@@ -80,6 +84,7 @@ export class Port implements PortInfo {
     this.#maxLagMs = parts.partner?.limits.maxLagMs ?? parts.limits.maxLagMs ?? Number.POSITIVE_INFINITY
     this.#lag = this.#maxLagMs === Number.POSITIVE_INFINITY ? undefined : parts.lag
     this.daemon = parts.daemon
+    this.pressure = parts.pressure
     this.#partner = parts.partner
     if (parts.partner !== undefined) parts.partner.#partner = this
     this.log = parts.log.child({ port: parts.name })

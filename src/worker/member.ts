@@ -2,6 +2,7 @@ import type { Message } from '../contracts/connection.ts'
 import type { Daemon, PortInfo } from '../contracts/daemon.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { Bus } from '../ipc/bus.ts'
+import { busMetrics } from '../ipc/bus-metrics.ts'
 import { Mailroom } from '../ipc/mailroom.ts'
 import type { BusMessage, BusOrigin, BusPeer, ProcessStart } from '../ipc/messages.ts'
 import { isPost } from '../ipc/messages.ts'
@@ -112,8 +113,9 @@ export class Member {
 
   /** What is counted in every process, whatever it is there for. */
   get metrics(): readonly MetricJson[] {
-    const { role, index } = this.#parts.start.place
-    return [...(role === 'worker' ? messageMetrics(index, this.messages.errors) : []), ...this.lifecycle.metrics]
+    const { place } = this.#parts.start
+    const messages = place.role === 'worker' ? messageMetrics(place.index, this.messages.errors) : []
+    return [...messages, ...busMetrics(place, this.bus), ...this.lifecycle.metrics]
   }
 
   async stop(): Promise<void> {

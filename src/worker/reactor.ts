@@ -4,6 +4,7 @@ import type { Daemon } from '../contracts/daemon.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { BindError } from '../errors.ts'
 import type { LeavingPort } from '../handover/departure.ts'
+import type { BusPressure } from '../ipc/bus-pressure.ts'
 import type { LeaveOrder } from '../ipc/messages.ts'
 import type { PortReport } from '../metrics/port-counters.ts'
 import { accessRule } from '../net/address-list.ts'
@@ -61,6 +62,7 @@ export class Reactor {
     daemon: Daemon
     connections: Connections
     counts: SharedCounts
+    pressure: BusPressure
     onAccepted: (port: string, connections: number) => void
     /** Asks for the port to be opened again, if there is somebody to ask: its listening socket was let go of, as descriptors ran out. */
     onRested: ((port: string) => void) | undefined
@@ -77,7 +79,7 @@ export class Reactor {
     this.#onOverload = parts.onOverload
     for (const loaded of parts.loaded) {
       const { config, handler } = loaded
-      const port = new Port({ ...config, counts: parts.counts, lag: this.#lag, handler, daemon: parts.daemon, log: parts.daemon.log })
+      const port = new Port({ ...config, counts: parts.counts, lag: this.#lag, pressure: parts.pressure, handler, daemon: parts.daemon, log: parts.daemon.log })
       const upgradePort =
         loaded.webSocketHandler === undefined || config.websocket === undefined
           ? undefined
@@ -89,6 +91,7 @@ export class Reactor {
               handler: loaded.webSocketHandler,
               counts: parts.counts,
               lag: this.#lag,
+              pressure: parts.pressure,
               daemon: parts.daemon,
               log: parts.daemon.log,
               partner: port,

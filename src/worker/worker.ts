@@ -18,7 +18,8 @@ import { Member } from './member.ts'
 import { Reactor } from './reactor.ts'
 import type { WorkerDaemon } from './worker-daemon.ts'
 
-const ARRIVAL_LOOK_MS = 5
+// How often it is looked at whether the last connection, and the last message to another worker, has got there.
+const LOOK_MS = 5
 
 export interface WorkerParts {
   readonly start: ProcessStart
@@ -91,6 +92,7 @@ export class Worker {
       daemon,
       connections,
       counts,
+      pressure: bus.pressure,
       onAccepted: parts.onAccepted,
       onRested: parts.onRested,
       onOverload: () => parts.onOverload?.(),
@@ -193,7 +195,7 @@ export class Worker {
     await Promise.race([this.#reactor.whenIdle(), this.#moved.promise])
     const end = performance.now() + limitMs
     await Promise.race([Promise.all([this.#reactor.whenIdle(), this.#finishing?.leave()]), sleep(limitMs, undefined, { ref: false })])
-    while (this.#departure.isUnderWay && performance.now() < end) await sleep(ARRIVAL_LOOK_MS)
+    while ((this.#departure.isUnderWay || this.#member.bus.hasUnsent) && performance.now() < end) await sleep(LOOK_MS)
     if (performance.now() >= end) this.daemon.log.warn('Handlers still wait for something: this worker ends without them')
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { busMetrics } from '../../src/ipc/bus-metrics.ts'
 import { lifecycleMetrics } from '../../src/lifecycle/lifecycle.ts'
 import { Histogram, SECONDS_BUCKETS } from '../../src/metrics/histogram.ts'
 import { MetricsBook } from '../../src/metrics/metrics-book.ts'
@@ -32,7 +33,13 @@ test('docs/metrics.md lists every metric of the page with its type and labels, a
     seconds: new Histogram().report(),
   } as const
   const place = { role: 'process', index: 0, name: 'work' } as const
-  const others = [...timerMetrics([timer]), ...customProcessMetrics(place, { messages: 1, errors: 0 }), ...messageMetrics(0, 0), ...lifecycleMetrics(new Map())]
+  const others = [
+    ...timerMetrics([timer]),
+    ...customProcessMetrics(place, { messages: 1, errors: 0 }),
+    ...messageMetrics(0, 0),
+    ...busMetrics({ role: 'worker', index: 0 }, { dropped: 0, pressure: { waits: 0 } }),
+    ...lifecycleMetrics(new Map()),
+  ]
   book.record('process work 0', { ...fakeReport(103, 0), ports: [], duty: { metrics: others, status: undefined } })
   const exported = new Map<string, string>()
   for (const [name, { type, samples }] of parseMetrics(await book.render(FACTS))) {

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { Bus } from '../../src/ipc/bus.ts'
+import type { BusMessage } from '../../src/ipc/messages.ts'
+import { createLog } from '../../src/log/log.ts'
+
+const MIB = 1024 * 1024
+const MESSAGE: BusMessage = { kind: 'publish', fd: 0, name: 'all', except: [], payload: Buffer.alloc(MIB) }
+const OTHER = { role: 'worker', index: 1, owner: 2, heirs: [], isLeaving: false } as const
+
+/** A bus with one other worker, which reads nothing until it is told to. */
+async function start(t: TestContext): Promise<{ bus: Bus; other: Socket }> {
+  const dir = mkdtempSync(join(tmpdir(), 'polyport-bus-'))
+  const server = createServer({ pauseOnConnect: true }).listen(join(dir, 'other.sock'))
+  const log = createLog({ level: 'fatal', format: 'json', name: 'test', role: 'test' })
+  const bus = new Bus({ path: join(dir, 'bus.sock'), owner: 1, log, onMessage: () => {} })
+  const connected = once(server, 'connection')
+  bus.setPeers([{ ...OTHER, bus: join(dir, 'other.sock') }])
+  const [other] = (await connected) as [Socket]
+  t.after(() => {
+    bus.stop()
+    other.destroy()
+    server.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+  return { bus, other }
+}
+
+describe('Bus', () => {
+  test('pressure.late grows once more than 4 MiB wait, those of the present turn among them', async (t) => {
+    const { bus } = await start(t)
+
+    for (let count = 0; count < 4; count++) bus.sendToAll(MESSAGE)
+    const before = bus.pressure.late
+    for (let count = 0; count < 3; count++) bus.sendToAll(MESSAGE)
+
+    assert.equal(before, 0)
+    assert.ok(bus.pressure.late > 0)
+  })
+
+  test('pressure.caughtUp() resolves when all has been taken', async (t) => {
+    const { bus, other } = await start(t)
+    for (let count = 0; count < 8; count++) bus.sendToAll(MESSAGE)
+    const caughtUp = bus.pressure.caughtUp(0, {})
+    const wasUnsent = bus.hasUnsent
+    other.resume()
+    await caughtUp
+
+    assert.equal(wasUnsent, true)
+    assert.equal(bus.hasUnsent, false)
+  })
+
+  test('pressure.caughtUp() resolves when the other process ends, is no longer known, or who waits is woken', async (t) => {
+    const one = await start(t)
+    for (let count = 0; count < 8; count++) one.bus.sendToAll(MESSAGE)
+    const who = {}
+    const woken = one.bus.pressure.caughtUp(0, who)
+    one.bus.pressure.wake(who)
+    await woken
+    const gone = one.bus.pressure.caughtUp(0, who)
+    one.bus.setPeers([])
+    await gone
+    const two = await start(t)
+    for (let count = 0; count < 8; count++) two.bus.sendToAll(MESSAGE)
+    const ended = two.bus.pressure.caughtUp(0, who)
+    two.other.destroy()
+    await ended
+  })
+
+  test('who was not late does not wait', async (t) => {
+    const { bus } = await start(t)
+    for (let count = 0; count < 8; count++) bus.sendToAll(MESSAGE)
+
+    await bus.pressure.caughtUp(bus.pressure.late, {})
+  })
+
+  test('messages are dropped and counted when 64 MiB wait, also within one turn', async (t) => {
+    const { bus } = await start(t)
+
+    for (let count = 0; count < 100; count++) bus.sendToAll(MESSAGE)
+
+    assert.ok(bus.dropped > 30 && bus.dropped <= 100 - 64, `${bus.dropped} of 100`)
+    assert.ok(bus.backlog(2) <= 66 * MIB)
+  })
+})
