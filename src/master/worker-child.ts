@@ -109,7 +109,7 @@ export class WorkerChild {
     this.#line = new HandleLine(this.#child)
     if (typeof out === 'number') closeSync(out)
     noteProcess(store, owner, this.#child.pid)
-    this.#child.on('error', (error) => log.error({ err: error, role: what }, 'Process failed'))
+    this.#child.on('error', (error) => log.error({ err: error, process: what }, 'Process failed'))
     this.#child.on('message', (message: ToMaster, handle: unknown) => {
       this.#receive(message)
       parts.onMessage(this, message, handle as StreamHandle | undefined)
@@ -196,7 +196,7 @@ export class WorkerChild {
   }
 
   #lost(error: Error): void {
-    this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
+    this.#log.debug({ err: error, process: placeText(this.place) }, 'Message to a process was lost')
   }
 
   /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */
