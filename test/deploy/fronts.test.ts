@@ -97,6 +97,16 @@ const HAPROXY: Front = {
   },
 }
 
+const CADDY: Front = {
+  name: 'Caddy',
+  program: 'caddy',
+  prepare(dir, { front, web }) {
+    const site = deployed('Caddyfile', { '127.0.0.1:5200': `127.0.0.1:${web}`, 'example.com {': `http://:${front} {\n\tbind 127.0.0.1` })
+    writeFileSync(join(dir, 'Caddyfile'), `{\n\tadmin off\n\tstorage file_system ${dir}/storage\n}\n${site}`)
+    return ['run', '--config', join(dir, 'Caddyfile'), '--adapter', 'caddyfile']
+  },
+}
+
 /** Starts the daemon and, before it, the front. Both end with the test. */
 async function start(t: TestContext, front: Front) {
   const trusted = ['127.0.0.1']
@@ -153,7 +163,7 @@ function get(port: number, agent?: http.Agent): Promise<string> {
   })
 }
 
-for (const front of [NGINX, APACHE, HAPROXY]) {
+for (const front of [NGINX, APACHE, HAPROXY, CADDY]) {
   const skip = spawnSync(front.program, ['-v']).error === undefined ? false : `${front.program} is not installed`
   describe(`behind ${front.name}, by its file in deploy/`, { skip }, () => {
     test('pages and upgrades come from the client, whatever it claims; reloads under load fail no request and cut no WebSocket', async (t) => {
