@@ -7,12 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { BindError, ConfigError } from '../errors.ts'
-import type { BusPeer, MoveNote, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
+import type { BusPeer, DealtNote, MoveNote, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import { HandleLine } from '../net/handle-line.ts'
-import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { type DatagramHandle, identityOf, type StreamHandle } from '../net/node-internals.ts'
 import { withoutKeys } from './certificates.ts'
 import { notePath, noteProcess } from './leftovers.ts'
 import type { Account } from './privileges.ts'
@@ -193,6 +193,13 @@ export class WorkerChild {
     }
     this.#line.sendHandle({ type: 'arrive', move } satisfies ToWorker, handle, { mayOverlap: true, onWritten, onLost }, (error) => this.#lost(error))
     return true
+  }
+
+  /** Deals it a connection. @param onMissed called when it has not got there; not when the process has ended with it */
+  deal(note: Omit<DealtNote, 'identity'>, handle: StreamHandle, onMissed: () => void): void {
+    if (!this.#child.connected) return
+    const message: ToWorker = { type: 'connection', ...note, identity: identityOf(handle) }
+    this.#line.sendHandle(message, handle, { mayOverlap: true, onLost: onMissed }, (error) => this.#lost(error))
   }
 
   #lost(error: Error): void {
