@@ -97,7 +97,7 @@ export class Slot {
   abandon(): void {
     this.#next?.kill()
     this.#next = undefined
-    if (this.#current === undefined && this.#timer === undefined && !this.#isStopping) this.start()
+    if (this.#current === undefined && this.#timer === undefined && !this.#isStopping) this.#tryStart()
   }
 
   /** There is to be no worker here any more: the one that serves drains. */
@@ -170,10 +170,29 @@ export class Slot {
     const lived = Date.now() - dead.startedAt
     this.#deaths = lived >= STEADY_MS ? 0 : this.#deaths + 1
     const longestMs = this.#parts.longestDelayMs?.(dead) ?? LONGEST_DELAY_MS
-    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), longestMs)
-    this.delayMs = Math.max(backoffMs, this.#parts.restartMs?.(this.#config) ?? 0)
+    this.delayMs = Math.max(this.#backoffMs(longestMs), this.#parts.restartMs?.(this.#config) ?? 0)
     this.restarts++
-    this.#timer = setTimeout(() => this.start(), this.delayMs)
+    this.#startLater()
+  }
+
+  #startLater(): void {
+    this.#timer = setTimeout(() => this.#tryStart(), this.delayMs)
+  }
+
+  /** There may be no memory for a process: that is to end neither this one nor the place. */
+  #tryStart(): void {
+    try {
+      this.start()
+    } catch (error) {
+      this.#deaths++
+      this.delayMs = this.#backoffMs(LONGEST_DELAY_MS)
+      this.#parts.log.error({ err: error, role: placeText(this.place), delayMs: this.delayMs }, 'Cannot start a process: trying again')
+      this.#startLater()
+    }
+  }
+
+  #backoffMs(longestMs: number): number {
+    return this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), longestMs)
   }
 }
 
