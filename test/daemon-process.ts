@@ -226,10 +226,16 @@ export function closeAll(clients: readonly Client[]): void {
   for (const { socket } of clients) socket.destroy()
 }
 
-/** Not so a process that has ended and waits for its parent to notice, which may take a while when that is the first of the machine. */
+/**
+ * Not so a process that has ended and waits for its parent to notice, which may take a while when that is the first of the machine. One whose first
+ * thread has ended and others not is such a zombie, too, and still has all its sockets.
+ */
 export function isRunning(pid: number | undefined): boolean {
   try {
-    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    // The state and the number of threads: proc(5).
+    return !/[ZX]/.test(fields[0] ?? '') || Number(fields[17]) > 1
   } catch {
     return false
   }

@@ -1,5 +1,6 @@
 import yargs, { type Argv } from 'yargs'
 import { hideBin } from 'yargs/helpers'
+import { nearest } from '../config/nearest.ts'
 import { VERSION } from '../version.ts'
 import { DEFAULT_CONFIG } from './config-options.ts'
 import { EXIT, report } from './exit-code.ts'
@@ -31,7 +32,6 @@ function createParser(args: readonly string[]): Argv {
   return parser
     .demandCommand(1, 1, 'A verb is missing')
     .strict()
-    .recommendCommands()
     .version(VERSION)
     .alias({ help: 'h', version: 'v' })
     .wrap(Math.min(100, process.stdout.columns ?? 100))
@@ -41,9 +41,23 @@ function createParser(args: readonly string[]): Argv {
       // Verbs report what they throw; what is no YError is a mistake in here.
       if (error && error.name !== 'YError') throw error
       failed.showHelp('error')
-      process.stderr.write(`\n${message}\n`)
+      process.stderr.write(`\n${usageMistake(message, args)}\n`)
       throw new UsageError(message)
     })
+}
+
+const VERBS = ['start', 'restart', 'reload', 'heap', 'tasks', 'stop', 'status', 'info', 'check', 'init', 'connect', 'schema']
+const WANTED: Readonly<Record<string, string>> = { heap: 'the number of a worker', tasks: 'an action: list, failed, show, retry or drop', connect: 'a URL' }
+
+/** What yargs says, where it does not name what is wrong. */
+function usageMistake(message: string, args: readonly string[]): string {
+  const [verb = ''] = args
+  if (/^Unknown (argument|command)/.test(message) && !verb.startsWith('-') && !VERBS.includes(verb)) {
+    const meant = nearest(verb, VERBS)
+    return `Unknown verb "${verb}"${meant === undefined ? '' : `, did you mean ${meant}?`}`
+  }
+  const wanted = WANTED[verb]
+  return message.startsWith('Not enough non-option arguments') && wanted !== undefined ? `polyport ${verb} needs ${wanted}` : message
 }
 
 function addDaemonVerbs(parser: Argv): void {

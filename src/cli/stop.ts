@@ -8,6 +8,9 @@ import { EXIT, say } from './exit-code.ts'
 const LOOK_EVERY_MS = 50
 // What the daemon takes beyond its wait for connections, to stop its workers and to close.
 const GRACE_SECONDS = 5
+// Fields of /proc/PID/stat behind the name, which may have spaces: proc(5).
+const STATE = 0
+const NUM_THREADS = 17
 
 /** `polyport stop`: returns when the daemon has ended. */
 export async function stop(options: ConfigOptions): Promise<number> {
@@ -39,10 +42,12 @@ function isAlive(pid: number): boolean {
   return !isZombie(pid)
 }
 
-/** Whether it has ended and its parent has not yet asked how: a container's first process may never ask. */
+/** Whether all its threads have ended and its parent has not yet asked how: a container's first process may never ask. */
 function isZombie(pid: number): boolean {
   try {
-    return /^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[STATE] === 'Z' && Number(fields[NUM_THREADS]) <= 1
   } catch {
     // No /proc on this system, or gone meanwhile, which the next look finds.
     return false

@@ -19,6 +19,7 @@ const WAIT_MS = 5000
 const LOOK_MS = 10
 // Fields of /proc/PID/stat behind the name, which may have spaces: proc(5).
 const STATE = 0
+const NUM_THREADS = 17
 const START_TIME = 19
 
 /** @param store the folder of the shared memory */
@@ -92,7 +93,9 @@ function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[STATE] === 'Z' || fields[STATE] === 'X' ? undefined : fields[START_TIME]
+    // Its first thread may have ended before the others, which still hold the sockets: then it is a zombie with more than one.
+    const hasEnded = (fields[STATE] === 'Z' || fields[STATE] === 'X') && Number(fields[NUM_THREADS]) <= 1
+    return hasEnded ? undefined : fields[START_TIME]
   } catch {
     return undefined
   }

@@ -31,8 +31,9 @@ export function importMistake(error: unknown, file: string): Mistake {
 /** What was thrown by code of the user's, and where. */
 export function thrown(error: unknown): Mistake {
   if (!(error instanceof Error)) return { message: String(error) }
-  const [, url, line, column] = /(file:\/\/[^\s()]+?):(\d+):(\d+)\)?$/m.exec(error.stack ?? '') ?? []
-  const file = url === undefined ? undefined : pathOf(url)
+  // CommonJS is named by its path, an ES module by its URL.
+  const [, where, line, column] = /^ +at (?:.*\()?((?:file:\/)?\/[^()]*):(\d+):(\d+)\)?$/m.exec(error.stack ?? '') ?? []
+  const file = where === undefined || where.startsWith('/') ? where : pathOf(where)
   // Not where it went through this package.
   const place = file === undefined || file === SELF ? {} : { file, line: Number(line), column: Number(column) }
   return { ...place, message: error.message === '' ? error.name : error.message }

@@ -10,11 +10,13 @@ export interface SourcePlace {
 /** The head that Node prints before the stack of a syntax error: file and line, the lines themselves, a mark under the place. */
 export function placeIn(printed: string): SourcePlace & { readonly text?: string } {
   const [head = '', ...rest] = printed.split('\n', 10)
-  const [, url, line] = /^(file:\/\/.+):(\d+)$/.exec(head) ?? []
-  if (url === undefined || !URL.canParse(url)) return {}
+  // A file of a folder without "type" in its package.json is named by its path.
+  const [, where = '', line] = /^((?:file:\/)?\/.+):(\d+)$/.exec(head) ?? []
+  const file = where.startsWith('/') ? where : URL.canParse(where) ? fileURLToPath(where) : undefined
+  if (file === undefined) return {}
   const below = rest.findIndex((text) => /^\s*\^+$/.test(text))
   const column = (rest[below] ?? '').indexOf('^') + 1
-  const found = { file: fileURLToPath(url), line: Number(line) }
+  const found = { file, line: Number(line) }
   return column > 0 ? { ...found, column, text: (rest[below - 1] ?? '').slice(column - 1) } : found
 }
 

@@ -45,7 +45,6 @@ export async function applyOwnership(path: string, config: { mode?: string | und
     // -1 leaves it as it is: chown(2).
     await chown(path, await idOf(user, '/etc/passwd'), await idOf(group, '/etc/group'))
   } catch (error) {
-    if (error instanceof BindError) throw error
     throw new BindError(`Cannot set mode and owner of ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }
@@ -53,6 +52,6 @@ export async function applyOwnership(path: string, config: { mode?: string | und
 async function idOf(name: string, database: '/etc/passwd' | '/etc/group'): Promise<number> {
   if (name === '') return -1
   const id = await accountId(name, database)
-  if (id === undefined) throw new BindError(`Cannot give the socket to "${name}": ${database} does not know that name`)
+  if (id === undefined) throw new Error(`"owner" names "${name}", expected a name or number of ${database}`)
   return id
 }

@@ -57,6 +57,12 @@ const MISTAKES: readonly Mistake[] = [
     expected: 'h.ts:2:8: ports[0].handler: port "p": syntax error: Unexpected token',
   },
   {
+    name: 'a syntax error in TypeScript, in a folder whose package.json has no type',
+    source: 'const a = 1\nlet b: = 2\n',
+    others: { 'package.json': '{}' },
+    expected: 'h.ts:2:8: ports[0].handler: port "p": syntax error: Unexpected token',
+  },
+  {
     name: 'a syntax error in JavaScript',
     file: 'h.js',
     source: 'const a = 1\nlet b = = 2\n',
@@ -126,6 +132,12 @@ const MISTAKES: readonly Mistake[] = [
     name: 'a throw at import',
     source: "\nthrow new Error('no database')\n",
     expected: 'h.ts:2:7: ports[0].handler: port "p": the module throws when it is imported: no database',
+  },
+  {
+    name: 'a throw at import, in CommonJS',
+    file: 'h.cjs',
+    source: "\nthrow new Error('no database')\n",
+    expected: 'h.cjs:2:7: ports[0].handler: port "p": the module throws when it is imported: no database',
   },
   { name: 'a throw of no Error', source: 'throw 7\n', expected: 'the module throws when it is imported: 7' },
   { name: 'no default export', source: 'export const x = 1\n', expected: 'there is no default export, expected a class that extends TcpHandler' },
