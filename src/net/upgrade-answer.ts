@@ -1,5 +1,4 @@
-import { newNameBytes } from '../shared/name.ts'
-import { short } from '../shared/row-codec.ts'
+import { valueText } from '../value-text.ts'
 
 /** As whom a client is let in. */
 export interface Accepted {
@@ -21,25 +20,26 @@ const EXPECTED = 'expected nothing, true, false, { status, body }, or { uid, gro
 /**
  * What `onUpgrade` has answered, looked at before anything comes of it: a uid is often what a client says it is, and there are
  * some that nobody can have.
+ * @param checkNames throws for a uid or group that nobody can have
  * @throws TypeError or RangeError that names what cannot be used
  */
-export function checkUpgradeAnswer(answer: unknown): Accepted | Denied {
+export function checkUpgradeAnswer(answer: unknown, checkNames: (uid: string | undefined, groups: readonly string[]) => void): Accepted | Denied {
   if (answer === undefined || answer === null || answer === true) return {}
   if (answer === false) return DENIED
-  if (typeof answer !== 'object') throw new TypeError(`onUpgrade returned ${short(answer)}, ${EXPECTED}`)
+  if (typeof answer !== 'object') throw new TypeError(`onUpgrade returned ${valueText(answer)}, ${EXPECTED}`)
   if ('status' in answer) return checkDenied(answer as Denied)
   const { uid, groups, data, protocol } = answer as Accepted
-  if (uid !== undefined) newNameBytes('user', uid)
-  if (groups !== undefined && !Array.isArray(groups)) throw new TypeError(`onUpgrade returned ${short(groups)} for groups, expected a list of names`)
-  for (const group of groups ?? []) newNameBytes('group', group)
-  if (data !== undefined && (typeof data !== 'object' || data === null)) throw new TypeError(`onUpgrade returned ${short(data)} for data, expected an object`)
-  if (protocol !== undefined && typeof protocol !== 'string') throw new TypeError(`onUpgrade returned ${short(protocol)} for protocol, expected its name`)
+  if (groups !== undefined && !Array.isArray(groups)) throw new TypeError(`onUpgrade returned ${valueText(groups)} for groups, expected a list of names`)
+  checkNames(uid, groups ?? [])
+  if (data !== undefined && (typeof data !== 'object' || data === null))
+    throw new TypeError(`onUpgrade returned ${valueText(data)} for data, expected an object`)
+  if (protocol !== undefined && typeof protocol !== 'string') throw new TypeError(`onUpgrade returned ${valueText(protocol)} for protocol, expected its name`)
   return answer
 }
 
 function checkDenied({ status, body }: Denied): Denied {
   // RFC 9110 section 15.2: a status below 200 is no answer yet.
-  if (!(Number.isInteger(status) && status >= 200 && status <= 599)) throw new RangeError(`onUpgrade returned status ${short(status)}, expected 200 to 599`)
-  if (body !== undefined && typeof body !== 'string') throw new TypeError(`onUpgrade returned ${short(body)} for body, expected a string`)
+  if (!(Number.isInteger(status) && status >= 200 && status <= 599)) throw new RangeError(`onUpgrade returned status ${valueText(status)}, expected 200 to 599`)
+  if (body !== undefined && typeof body !== 'string') throw new TypeError(`onUpgrade returned ${valueText(body)} for body, expected a string`)
   return { status, ...(body !== undefined && { body }) }
 }

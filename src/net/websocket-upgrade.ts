@@ -170,7 +170,7 @@ export class WebSocketUpgrade {
     const handler = this.port.handler as WebSocketHandler
     if (handler.onUpgrade === undefined) return {}
     try {
-      return checkUpgradeAnswer(await handler.onUpgrade(request))
+      return checkUpgradeAnswer(await handler.onUpgrade(request), (uid, groups) => this.#context.connections.checkNames(uid, groups))
     } catch (error) {
       this.port.failed(error, 'onUpgrade')
       return { status: 500 }
