@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
+import { ReloadError } from '../errors.ts'
 import type { Place } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import type { Death } from './deaths.ts'
@@ -74,8 +75,9 @@ export class Slot {
     return this.#current
   }
 
-  /** Starts the process that is to take over. */
+  /** Starts the process that is to take over. @throws ReloadError when there is to be none here any more: a stop has begun meanwhile */
   prepare(config: Config): WorkerChild {
+    if (this.#isStopping) throw new ReloadError(`Cannot put another process in the place of ${placeText(this.place)}: it is being stopped`)
     this.#next = this.#spawn(config)
     return this.#next
   }

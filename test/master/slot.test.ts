@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { resolveConfig } from '../../src/config/load-config.ts'
+import { ReloadError } from '../../src/errors.ts'
 import { createLog } from '../../src/log/log.ts'
 import type { Death } from '../../src/master/deaths.ts'
 import { Slot } from '../../src/master/slot.ts'
 
-/** A slot whose processes cannot be started. `ends` resolves when so many have ended. */
+const CONFIG = resolveConfig({ ports: [{ protocol: 'tcp', port: 0, handler: './h.ts' }] })
+
+/** A slot whose processes do not get far. `ended` resolves when so many have ended. */
 function slotIn(t: TestContext): { slot: Slot; ended: (count: number) => Promise<Death[]> } {
   const store = mkdtempSync(join(tmpdir(), 'slot-'))
   const deaths: Death[] = []
@@ -26,7 +29,7 @@ function slotIn(t: TestContext): { slot: Slot; ended: (count: number) => Promise
         wake()
       },
     },
-    resolveConfig({ ports: [{ protocol: 'tcp', port: 0, handler: './h.ts' }] }),
+    CONFIG,
   )
   t.after(() => {
     slot.kill()
@@ -72,4 +75,12 @@ test('a start that throws, as fork(2) does without memory, is tried again and en
   process.execPath = '/nonexistent/node'
 
   assert.equal((await ended(2)).length, 2, 'another start was tried')
+})
+
+test('a reload that has begun before a stop starts nothing behind its back', async (t) => {
+  const { slot } = slotIn(t)
+  await slot.stop(0)
+
+  assert.throws(() => slot.prepare(CONFIG), ReloadError)
+  assert.deepEqual(slot.children, [])
 })
