@@ -262,6 +262,7 @@ export class Master {
 
   #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {
     if (message.type === 'taken') this.#dispatch?.taken(message.id)
+    else if (message.type === 'missed') this.#dispatch?.missed(message.id, child)
     else if (message.type === 'report') this.#book.record(slot.index, message.report)
     else if (message.type === 'heap') this.#heaps.written(child, message.error)
     else if (message.type === 'stop') void this.stop()

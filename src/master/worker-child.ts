@@ -6,11 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { BindError, ConfigError } from '../errors.ts'
-import type { BusPeer, MoveNote, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
+import type { BusPeer, DealtNote, MoveNote, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import { HandleLine } from '../net/handle-line.ts'
-import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { type DatagramHandle, identityOf, type StreamHandle } from '../net/node-internals.ts'
 import { withoutKeys } from './certificates.ts'
 import { forkChild } from './fork-child.ts'
 import { notePath, noteProcess } from './leftovers.ts'
@@ -188,6 +188,13 @@ export class WorkerChild {
     for (const { reject } of this.#questions.values()) reject(error)
     this.#ended.reach()
     this.#onExit(this, code, signal)
+  }
+
+  /** Deals it a connection. @param onMissed called when it has not got there; not when the process has ended with it */
+  deal(note: Omit<DealtNote, 'identity'>, handle: StreamHandle, onMissed: () => void): void {
+    if (!this.#child.connected) return
+    const message: ToWorker = { type: 'connection', ...note, identity: identityOf(handle) }
+    this.#line.sendHandle(message, handle, { mayOverlap: true, onLost: onMissed }, (error) => this.#lost(error))
   }
 
   #lost(error: Error): void {
