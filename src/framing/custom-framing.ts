@@ -2,6 +2,7 @@ import type { Framing } from '../contracts/framing.ts'
 import { FrameError } from '../errors.ts'
 import { valueText } from '../value-text.ts'
 import { type Cutter, put, tooLong } from './frame-reader.ts'
+import { checkMessage } from './message-length.ts'
 
 /**
  * Framing by a module of the user's. What it throws, or returns wrongly, ends the connection that it was asked about and
@@ -40,6 +41,7 @@ export class CustomFraming implements Cutter {
 
   /** @throws what the module's `encode` throws; TypeError when it returns no bytes */
   encode(message: string | Uint8Array): Uint8Array {
+    checkMessage(message)
     const bytes = typeof message === 'string' ? Buffer.from(message) : Buffer.from(message.buffer, message.byteOffset, message.byteLength)
     if (this.#framing.encode === undefined) return bytes
     const frame = this.#framing.encode(bytes)

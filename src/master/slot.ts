@@ -162,10 +162,11 @@ export class Slot {
 
   #report({ pid }: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null }, isCurrent: boolean): void {
     const { role, index } = this.place
-    const who = role === 'worker' ? { worker: index } : { role: placeText(this.place) }
+    const who = role === 'worker' ? { worker: index } : { process: placeText(this.place) }
     const what = role === 'worker' ? 'Worker' : 'Process'
-    if (isReturn(this.place, death.code)) return this.#parts.log.info({ ...who, pid, delayMs: this.delayMs }, 'Process has returned: starting another')
-    this.#parts.log.error({ ...who, pid, ...death, delayMs: this.delayMs }, isCurrent ? `${what} died: starting another` : `${what} died`)
+    if (isReturn(this.place, death.code))
+      return this.#parts.log.info({ ...who, childPid: pid, delayMs: this.delayMs }, 'Process has returned: starting another')
+    this.#parts.log.error({ ...who, childPid: pid, ...death, delayMs: this.delayMs }, isCurrent ? `${what} died: starting another` : `${what} died`)
   }
 
   #startAgain(dead: WorkerChild): void {
@@ -188,7 +189,7 @@ export class Slot {
     } catch (error) {
       this.#deaths++
       this.delayMs = this.#backoffMs(LONGEST_DELAY_MS)
-      this.#parts.log.error({ err: error, role: placeText(this.place), delayMs: this.delayMs }, 'Cannot start a process: trying again')
+      this.#parts.log.error({ err: error, process: placeText(this.place), delayMs: this.delayMs }, 'Cannot start a process: trying again')
       this.#startLater()
     }
   }

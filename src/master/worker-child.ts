@@ -96,7 +96,7 @@ export class WorkerChild {
     this.#line = new HandleLine(this.#child)
     noteProcess(store, owner, this.#child.pid)
     this.#child.on('error', (error) => {
-      log.error({ err: error, role: what }, 'Process failed')
+      log.error({ err: error, process: what }, 'Process failed')
       // It could not even begin (EAGAIN, EMFILE: no more processes or descriptors): Node tells of no exit then.
       if (this.#child.pid === undefined) this.#exited(1, null)
     })
@@ -198,7 +198,7 @@ export class WorkerChild {
   }
 
   #lost(error: Error): void {
-    this.#log.debug({ err: error, role: placeText(this.place) }, 'Message to a process was lost')
+    this.#log.debug({ err: error, process: placeText(this.place) }, 'Message to a process was lost')
   }
 
   /**

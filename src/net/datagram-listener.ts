@@ -2,6 +2,7 @@ import { Socket } from 'node:dgram'
 import type { Message } from '../contracts/connection.ts'
 import type { UdpHandler } from '../contracts/handlers.ts'
 import type { Peer } from '../contracts/peer.ts'
+import { messageLength } from '../framing/message-length.ts'
 import { plainAddress } from './address.ts'
 import { isPromise } from './is-promise.ts'
 import type { Listener } from './listener.ts'
@@ -36,8 +37,8 @@ export class DatagramListener implements Listener {
 
   send(data: Message, port: number, address: string): void {
     const { counters } = this.port
+    counters.bytesOut += messageLength(data)
     counters.messagesOut++
-    counters.bytesOut += typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength
     try {
       this.#socket.send(data, port, address)
     } catch {

@@ -42,7 +42,10 @@ class Link implements ProcessLink {
     const deadline = performance.now() + timeoutMs
     const member = this.#next() ?? (await this.#someone(timeoutMs))
     if (isBackedUp(this.#post, member)) throw new UnreachableError(`Cannot ask process "${this.#name}": it does not take what has been sent to it`)
-    return this.#post.request(member, PROCESS_TOPIC, message, { timeoutMs: Math.max(1, deadline - performance.now()) })
+    return this.#post.request(member, PROCESS_TOPIC, message, {
+      timeoutMs: Math.max(1, deadline - performance.now()),
+      whom: `process "${this.#name}"`,
+    })
   }
 
   /** Each in turn of those that are there. */
