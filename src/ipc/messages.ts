@@ -44,6 +44,16 @@ export interface MoveNote {
   readonly identity: number
 }
 
+/** A connection that the master deals. Its handle travels beside it. */
+export interface DealtNote {
+  readonly id: number
+  readonly port: string
+  /** When it was dealt, by the machine's clock (`machineMs`). */
+  readonly sentMs: number
+  /** Of the handle that belongs to it (net/handle-line.ts). */
+  readonly identity: number
+}
+
 /** What a worker needs to know to give its connections away. */
 export interface LeaveOrder {
   readonly heirs: readonly { readonly owner: number; readonly slot: number }[]
@@ -76,8 +86,8 @@ export type ToWorker =
   | { readonly type: 'listen'; readonly port: string; readonly address: string }
   /** Every handle has been sent, or, to what is no worker: begin. Report `ready`. */
   | { readonly type: 'opened'; readonly ports: readonly PortPlace[] }
-  /** A connection that the master has accepted; to be answered with `taken`. `sentMs`: when, by the machine's clock (`machineMs`). */
-  | { readonly type: 'connection'; readonly port: string; readonly id: number; readonly sentMs: number }
+  /** A connection that the master has accepted; to be answered with `taken`, or with `missed`. */
+  | ({ readonly type: 'connection' } & DealtNote)
   /** Give the port's listening socket up until the next `listen`: other workers are to catch up. */
   | { readonly type: 'hold'; readonly port: string }
   /** To be answered with `peered`. */
@@ -118,6 +128,8 @@ export type ToMaster =
   | { readonly type: 'heap'; readonly error?: string }
   | { readonly type: 'answered'; readonly id: number; readonly answer?: unknown; readonly error?: string }
   | { readonly type: 'taken'; readonly id: number }
+  /** A connection that was dealt has come without its handle, or with another one's. */
+  | { readonly type: 'missed'; readonly id: number }
   /** The port now holds this many connections of its listening socket. */
   | { readonly type: 'accepted'; readonly port: string; readonly connections: number }
   /** Descriptors ran out and the port has let go of its listening socket: to be answered with `listen`. */

@@ -1,15 +1,34 @@
 import type { Config } from '../config/schema.ts'
+import type { Logger } from '../contracts/logger.ts'
 import { machineMs } from '../ipc/machine-clock.ts'
 import { acceptOn, peerOf, type StreamHandle } from '../net/node-internals.ts'
 import type { ListeningSocket } from './listening-sockets.ts'
 import type { Slot } from './slot.ts'
 import type { WorkerChild } from './worker-child.ts'
 
+// So many are on their way to a worker at a time: enough that a busy one never waits for the next, and far below what Node may mix up (net/handle-line.ts).
+const NUM_UNDER_WAY = 64
+// A worker that has no descriptor for a connection must close some first: trying at once cannot help.
+const AGAIN_MS = 100
+// Then nobody has room for it.
+const MAX_MISSES = 10
+
 /** A connection that the master has accepted and no worker has yet taken. */
 interface Dealt {
   readonly port: string
   readonly client: StreamHandle
+  /** Whom it is for. */
   child: WorkerChild | undefined
+  /** Since when it is, by the machine's clock. */
+  since: number
+  /** How often it has not got there. */
+  misses: number
+}
+
+/** What is on its way to a worker, and what waits until less is. */
+interface Line {
+  readonly underWay: Set<number>
+  readonly waiting: number[]
 }
 
 /**
@@ -18,30 +37,52 @@ interface Dealt {
  */
 export class Dealer {
   readonly #slots: readonly Slot[]
+  readonly #log: Logger
   readonly #choose: (client: StreamHandle) => Slot | undefined
   readonly #dealt = new Map<number, Dealt>()
+  readonly #lines = new Map<WorkerChild, Line>()
   #nextId = 1
   #turn = 0
 
-  constructor(slots: readonly Slot[], dispatch: Config['dispatch']) {
+  constructor({ slots, mode, log }: { slots: readonly Slot[]; mode: Config['dispatch']; log: Logger }) {
     this.#slots = slots
-    this.#choose = dispatch === 'ip-hash' ? (client) => this.#byAddress(client) : () => this.#inTurn()
+    this.#log = log
+    this.#choose = mode === 'ip-hash' ? (client) => this.#byAddress(client) : () => this.#inTurn()
   }
 
   /** @returns 0 or a negative errno */
   open(socket: ListeningSocket, onFailure: (errno: number) => void): number {
     if (socket.stream === undefined) return 0
-    return acceptOn(socket.stream, (client) => this.#deal(this.#nextId++, { port: socket.config.name, client, child: undefined }), onFailure)
+    const port = socket.config.name
+    return acceptOn(socket.stream, (client) => this.#deal(this.#nextId++, { port, client, child: undefined, since: 0, misses: 0 }), onFailure)
   }
 
   /** A worker has it: this process lets go of its copy. */
   taken(id: number): void {
-    this.#dealt.get(id)?.client.close()
+    const dealt = this.#dealt.get(id)
+    if (dealt === undefined) return
+    dealt.client.close()
+    this.#dealt.delete(id)
+    if (dealt.child !== undefined) this.#arrived(id, dealt.child)
+  }
+
+  /** It has not got to that worker. */
+  missed(id: number, child: WorkerChild): void {
+    const dealt = this.#dealt.get(id)
+    // Otherwise it has been dealt again since.
+    if (dealt?.child !== child || !this.#arrived(id, child)) return
+    if (++dealt.misses < MAX_MISSES) {
+      setTimeout(() => this.#dealt.get(id)?.child === child && this.#deal(id, dealt), AGAIN_MS)
+      return
+    }
+    this.#log.warn({ port: dealt.port, worker: child.slot }, 'A connection is closed: it cannot be given to a worker')
+    dealt.client.close()
     this.#dealt.delete(id)
   }
 
   /** A worker has died: what it had not taken is dealt again. */
   lost(child: WorkerChild): void {
+    this.#lines.delete(child)
     for (const [id, dealt] of this.#dealt) if (dealt.child === child) this.#deal(id, dealt)
   }
 
@@ -53,13 +94,42 @@ export class Dealer {
   close(): void {
     for (const { client } of this.#dealt.values()) client.close()
     this.#dealt.clear()
+    this.#lines.clear()
   }
 
   #deal(id: number, dealt: Dealt): void {
     this.#dealt.set(id, dealt)
     const child = this.#choose(dealt.client)?.current
     dealt.child = child?.isReady ? child : undefined
-    dealt.child?.send({ type: 'connection', port: dealt.port, id, sentMs: machineMs() }, dealt.client)
+    if (dealt.child === undefined) return
+    dealt.since = machineMs()
+    let line = this.#lines.get(dealt.child)
+    if (line === undefined) this.#lines.set(dealt.child, (line = { underWay: new Set(), waiting: [] }))
+    if (line.underWay.size >= NUM_UNDER_WAY) line.waiting.push(id)
+    else this.#send(id, dealt, line)
+  }
+
+  #send(id: number, { port, client, child, since }: Dealt, { underWay }: Line): void {
+    if (child === undefined) return
+    underWay.add(id)
+    child.deal({ port, id, sentMs: since }, client, () => this.missed(id, child))
+  }
+
+  /** It is no longer on its way: the next one goes. @returns whether it was */
+  #arrived(id: number, child: WorkerChild): boolean {
+    const line = this.#lines.get(child)
+    if (line?.underWay.delete(id) !== true) return false
+    for (let next = line.waiting.shift(); next !== undefined; next = line.waiting.shift()) {
+      const dealt = this.#dealt.get(next)
+      if (dealt?.child !== child) continue
+      if (child.isReady) {
+        this.#send(next, dealt, line)
+        break
+      }
+      // It gives its place to another one, which gets what waits.
+      this.#deal(next, dealt)
+    }
+    return true
   }
 
   #inTurn(): Slot | undefined {

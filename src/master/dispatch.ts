@@ -22,10 +22,10 @@ export class Dispatch {
   #isClosed = false
 
   constructor(parts: DispatchParts) {
-    const { mode, slots } = parts
+    const { mode, slots, log } = parts
     this.#parts = parts
     if (mode === 'kernel') this.#balance = new Balance(slots, (slot, port) => this.reopen(slot, port))
-    else this.#dealer = new Dealer(slots, mode)
+    else this.#dealer = new Dealer({ slots, mode, log })
   }
 
   /** Whether the master accepts. */
@@ -48,6 +48,11 @@ export class Dispatch {
   /** A worker has the connection that it was dealt. */
   taken(id: number): void {
     this.#dealer?.taken(id)
+  }
+
+  /** The connection that it was dealt has not got to a worker. */
+  missed(id: number, child: WorkerChild): void {
+    this.#dealer?.missed(id, child)
   }
 
   /** A worker has so many connections of a port. */

@@ -1,11 +1,11 @@
 import type { Logger } from '../contracts/logger.ts'
 import { machineMs } from '../ipc/machine-clock.ts'
-import type { LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
+import type { DealtNote, LeaveOrder, ProcessStart, ToWorker } from '../ipc/messages.ts'
 import { keepTickShape } from '../ipc/tick-shape.ts'
 import { watchYoungBuffers } from '../ipc/young-buffers.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
-import type { DatagramHandle, StreamHandle } from '../net/node-internals.ts'
+import { type DatagramHandle, identityOf, type StreamHandle } from '../net/node-internals.ts'
 import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { fail, followMaster, messageOf, sayStopped, tell, tellMove, writeHeap } from './channel.ts'
 import { loadHandlers } from './load-handlers.ts'
@@ -99,6 +99,16 @@ async function open(port: string, handle: unknown, address: string): Promise<voi
   }
 }
 
+/** A connection that the master has dealt. */
+function take({ id, port, sentMs, identity }: DealtNote, handle: StreamHandle | undefined): void {
+  if (handle === undefined || identityOf(handle) !== identity) {
+    handle?.close()
+    return tell({ type: 'missed', id })
+  }
+  worker?.adopt(port, handle, machineMs() - sentMs)
+  tell({ type: 'taken', id })
+}
+
 let isLeaving = false
 
 async function leave(order: LeaveOrder): Promise<void> {
@@ -127,10 +137,8 @@ process.on('message', (message: ToWorker, handle: unknown) => {
   if (message.type === 'start') void start(message.start)
   else if (message.type === 'listen') opening = opening.then(() => open(message.port, handle, message.address))
   else if (message.type === 'opened') void opening.then(() => tell({ type: 'ready' }))
-  else if (message.type === 'connection') {
-    worker?.adopt(message.port, handle as StreamHandle, machineMs() - message.sentMs)
-    tell({ type: 'taken', id: message.id })
-  } else if (message.type === 'hold') worker?.pauseAccepting(message.port)
+  else if (message.type === 'connection') take(message, handle as StreamHandle | undefined)
+  else if (message.type === 'hold') worker?.pauseAccepting(message.port)
   else if (message.type === 'arrive') worker?.hold(message.move, handle as StreamHandle | undefined)
   else if (message.type === 'unmoved') worker?.stay(message.id)
   else if (message.type === 'leave') void opening.then(() => leave(message.order))
