@@ -67,7 +67,7 @@ function beforeSending(folder: string, response: ServerResponse, path: string, s
     response.writeHead(416, { 'Content-Range': `bytes */${stats.size}` }).end()
     throw ANSWERED
   }
-  if (wanted !== undefined) headOfRange(response, wanted, stats.size)
+  correctHead(response, wanted, stats.size)
   response.once('pipe', (source) => send(response, file, source as ReadStream, wanted))
 }
 
@@ -107,13 +107,21 @@ function isSameAsBefore({ headers }: IncomingMessage, stats: Stats): boolean {
   return before === undefined || before === stats.mtime.toUTCString()
 }
 
-/** sirv writes the head of a whole file. */
-function headOfRange(response: ServerResponse, { start, end }: { start: number; end: number }, size: number): void {
+/** sirv writes the head of a whole file, with an empty type where it does not know one, and names the charset of HTML alone. */
+function correctHead(response: ServerResponse, range: { start: number; end: number } | undefined, size: number): void {
   const { writeHead } = response
-  response.writeHead = ((_status: number, headers: Record<string, string | number>) => {
+  response.writeHead = ((status: number, headers: Record<string, string | number>) => {
     response.writeHead = writeHead
-    return response.writeHead(206, { ...headers, 'Content-Range': `bytes ${start}-${end}/${size}`, 'Content-Length': end - start + 1 })
+    const whole = { ...headers, 'Content-Type': typeFrom(String(headers['Content-Type'] ?? '')) }
+    if (range === undefined) return response.writeHead(status, whole)
+    const { start, end } = range
+    return response.writeHead(206, { ...whole, 'Content-Range': `bytes ${start}-${end}/${size}`, 'Content-Length': end - start + 1 })
   }) as ServerResponse['writeHead']
+}
+
+function typeFrom(type: string): string {
+  if (type === '') return 'application/octet-stream'
+  return type.startsWith('text/') && !type.includes('charset') ? `${type};charset=utf-8` : type
 }
 
 /** sirv pipes the whole file, and leaves it open when the client goes, or ends the process when it cannot be read. */

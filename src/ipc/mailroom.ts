@@ -26,7 +26,8 @@ interface Letter {
 
 interface Question {
   readonly to: number
-  readonly topic: string
+  /** In errors. */
+  readonly whom: string
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: Error) => void
   readonly timer: NodeJS.Timeout
@@ -78,15 +79,15 @@ export class Mailroom implements Post {
     this.#listeners.set(topic, listener)
   }
 
-  async request({ owner }: { readonly owner: number }, topic: string, body: unknown, options: { timeoutMs?: number } = {}): Promise<unknown> {
-    const { timeoutMs = REQUEST_TIMEOUT_MS } = options
+  async request({ owner }: { readonly owner: number }, topic: string, body: unknown, options: { timeoutMs?: number; whom?: string } = {}): Promise<unknown> {
+    const { timeoutMs = REQUEST_TIMEOUT_MS, whom = `"${topic}"` } = options
     const bytes = serialize(body)
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#fail(id, new RequestTimeoutError(`There was no answer to "${topic}" within ${timeoutMs} ms`)), timeoutMs)
-      this.#questions.set(id, { to: owner, topic, resolve, reject, timer })
+      const timer = setTimeout(() => this.#fail(id, new RequestTimeoutError(`There was no answer from ${whom} within ${Math.round(timeoutMs)} ms`)), timeoutMs)
+      this.#questions.set(id, { to: owner, whom, resolve, reject, timer })
       if (!this.#carrier.carry(owner, { kind: 'ask', topic, id, body: bytes }))
-        this.#fail(id, new UnreachableError(`Cannot ask "${topic}": that process is not there`))
+        this.#fail(id, new UnreachableError(`Cannot ask ${whom}: that process is not there`))
     })
   }
 
@@ -102,8 +103,8 @@ export class Mailroom implements Post {
   setMembers(members: readonly Member[]): void {
     this.#members = members
     for (const { owner } of members) this.#met.add(owner)
-    for (const [id, { to, topic }] of this.#questions) {
-      if (!members.some(({ owner }) => owner === to)) this.#fail(id, new UnreachableError(`There is no answer to "${topic}": that process has ended`))
+    for (const [id, { to, whom }] of this.#questions) {
+      if (!members.some(({ owner }) => owner === to)) this.#fail(id, new UnreachableError(`There is no answer from ${whom}: that process has ended`))
     }
     for (const listener of this.#onMembers) this.#guard('members', listener)
     if (this.#early.length > 0) this.#takeEarly()
@@ -137,7 +138,7 @@ export class Mailroom implements Post {
 
   /** Nothing is waited for any more. */
   close(): void {
-    for (const [id, { topic }] of this.#questions) this.#fail(id, new UnreachableError(`There is no answer to "${topic}": this process stops`))
+    for (const [id, { whom }] of this.#questions) this.#fail(id, new UnreachableError(`There is no answer from ${whom}: this process stops`))
   }
 
   async #answer(topic: string, id: number, body: unknown, from: Member): Promise<void> {

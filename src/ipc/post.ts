@@ -29,9 +29,10 @@ export interface Post {
   on(topic: string, listener: (body: unknown, from: Member) => void): void
   /**
    * Resolves with what the `answer` function of the topic returns there.
+   * @param options.whom who is asked, for errors
    * @throws UnreachableError when that process is not there or ends before it has answered, RequestTimeoutError, Error for what cannot be cloned; an Error like the one that was thrown there
    */
-  request(to: { readonly owner: number }, topic: string, body: unknown, options?: { timeoutMs?: number }): Promise<unknown>
+  request(to: { readonly owner: number }, topic: string, body: unknown, options?: { timeoutMs?: number; whom?: string }): Promise<unknown>
   /** Answers what is requested under a topic. What it throws is thrown there. */
   answer(topic: string, answerer: (body: unknown, from: Member) => unknown): void
   /** Bytes that wait for a process that does not take them: who sends much looks at this. */

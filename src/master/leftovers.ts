@@ -41,11 +41,11 @@ export function notePath(store: string, owner: number): string {
 export async function endLeftovers(store: string, log: Pick<Logger, 'warn'>, { master }: Whose = {}): Promise<void> {
   const left = notedIn(store).filter((note) => (master === undefined || note.master === master) && isStillThere(note))
   for (const { pid } of left) {
-    log.warn({ pid }, 'A process still runs whose master has died: it is killed')
+    log.warn({ childPid: pid }, 'A process still runs whose master has died: it is killed')
     try {
       process.kill(pid, 'SIGKILL')
     } catch (error) {
-      log.warn({ err: error, pid }, 'Cannot kill a process whose master has died')
+      log.warn({ err: error, childPid: pid }, 'Cannot kill a process whose master has died')
     }
   }
   const end = performance.now() + WAIT_MS

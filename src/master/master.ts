@@ -181,7 +181,7 @@ export class Master {
       open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
       onMessage: (slot, child, message) => this.#receive(slot, child, message),
       onReady: (slot, child) => {
-        this.#log.info({ worker: slot.index, pid: child.pid }, 'Worker ready')
+        this.#log.info({ worker: slot.index, childPid: child.pid }, 'Worker ready')
         this.#dispatch?.ready()
         this.#deaths.tell()
       },
@@ -279,7 +279,7 @@ export class Master {
     if (message.type === 'report') this.#book.record(placeText(child.place), message.report)
     else if (message.type === 'stop') void this.stop()
     else if (message.type === 'reload') this.reload().catch(() => {})
-    else if (message.type === 'failed') this.#log.error({ role: placeText(child.place) }, `Process cannot start: ${message.message}`)
+    else if (message.type === 'failed') this.#log.error({ process: placeText(child.place) }, `Process cannot start: ${message.message}`)
     // It dies, and the next one begins.
     else if (message.type === 'terminated') void child.stop(this.#config.maxWaitSeconds)
     else if (message.type === 'kill') this.#staff?.killStuck(message.owner)

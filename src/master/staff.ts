@@ -160,7 +160,7 @@ export class Staff {
   killStuck(owner: number): boolean {
     const child = this.children.find((one) => one.owner === owner)
     if (child === undefined) return false
-    this.#parts.log.error({ role: placeText(child.place), pid: child.pid }, 'Process is stuck: killing it')
+    this.#parts.log.error({ process: placeText(child.place), childPid: child.pid }, 'Process is stuck: killing it')
     child.kill()
     return true
   }

@@ -75,8 +75,8 @@ export class Watchdog {
 
   #kill(slot: Slot, child: WorkerChild, why: string): void {
     const { stuckSeconds, startSeconds } = child.config
-    const who = slot.place.role === 'worker' ? { worker: slot.index } : { role: slot.place.role }
-    this.#log.error({ ...who, pid: child.pid, stuckSeconds, startSeconds }, why)
+    const who = slot.place.role === 'worker' ? { worker: slot.index } : { process: slot.place.role }
+    this.#log.error({ ...who, childPid: child.pid, stuckSeconds, startSeconds }, why)
     child.kill()
   }
 

@@ -3,6 +3,7 @@ import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
 import type { TlsInfo } from '../contracts/tls-info.ts'
+import { messageLength } from '../framing/message-length.ts'
 import type { PeerAddress } from './address.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -35,9 +36,8 @@ export class SocketConnection implements Connection {
   #data: Record<string, unknown> | null = null
   #reason: CloseReason | undefined = undefined
   readonly #sending: SendQueue
-  // Before it came to this worker.
-  #bytesInBefore = 0
-  #bytesOutBefore = 0
+  #bytesInOtherWorkers = 0
+  #bytesOutOtherWorkers = 0
   readonly inbox: Inbox
   #hasEnded = false
   #isClosed = false
@@ -60,8 +60,8 @@ export class SocketConnection implements Connection {
       this.uid = peer.uid
       this.groups = peer.groups.length === 0 ? null : new Set(peer.groups)
       this.#data = peer.data
-      this.#bytesInBefore = peer.bytesIn
-      this.#bytesOutBefore = peer.bytesOut
+      this.#bytesInOtherWorkers = peer.bytesIn
+      this.#bytesOutOtherWorkers = peer.bytesOut
       this.#hasEnded = peer.hasEnded
       this.rateDue = performance.now() + peer.rateDueMs
       if (peer.isPaused) this.inbox.pause(PausedBy.handler)
@@ -87,11 +87,11 @@ export class SocketConnection implements Connection {
   }
 
   get bytesIn(): number {
-    return this.#bytesInBefore + this.socket.bytesRead
+    return this.#bytesInOtherWorkers + this.socket.bytesRead
   }
 
   get bytesOut(): number {
-    return this.#bytesOutBefore + this.socket.bytesWritten
+    return this.#bytesOutOtherWorkers + this.socket.bytesWritten
   }
 
   get bufferedBytes(): number {
@@ -103,7 +103,7 @@ export class SocketConnection implements Connection {
     if (this.#isMoved) return this.#context.port.daemon.send(this.fd, unframed)
     if (!this.isOpen) return false
     const message = this.wire.encode === undefined ? unframed : this.wire.encode(unframed)
-    const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength
+    const byteLength = messageLength(message)
     const room = byteLength + this.wire.overhead
     if (!this.#sending.hasRoom(room)) return false
     const { outbox, port } = this.#context

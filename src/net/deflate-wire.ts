@@ -1,4 +1,5 @@
 import type { DeflateConfig } from '../config/compression-schema.ts'
+import { messageLength } from '../framing/message-length.ts'
 import type { SocketConnection } from './connection.ts'
 import { FIN_BINARY, FIN_TEXT, webSocketWire } from './websocket-wire.ts'
 import type { Wire } from './wire.ts'
@@ -37,7 +38,7 @@ export class DeflateWire implements Wire {
 
   readonly encode = (message: string | Uint8Array): string | Uint8Array => {
     const isText = typeof message === 'string'
-    const bytes = isText ? Buffer.byteLength(message) : message.byteLength
+    const bytes = messageLength(message)
     const { threshold, level, memLevel } = this.#settings
     if (bytes < threshold || bytes > MAX_BYTES || this.#windowBits < MIN_WINDOW_BITS) return message
     const { constants, deflateRawSync } = this.#zlib

@@ -1,4 +1,5 @@
 import type { CloseFrame } from '../contracts/close-frame.ts'
+import { checkMessage, messageLength } from '../framing/message-length.ts'
 import type { SocketConnection } from './connection.ts'
 
 /** How a kind of connection puts messages on the socket and ends. One object for all connections of a port. */
@@ -26,8 +27,9 @@ export interface Wire {
 
 /** Frames a message into bytes of its own, for many connections to share. @throws what the framing says of a message that it cannot frame */
 export function encode(wire: Wire, unframed: string | Uint8Array): Buffer {
+  checkMessage(unframed)
   const message = wire.encode === undefined ? unframed : wire.encode(unframed)
-  const byteLength = typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength
+  const byteLength = messageLength(message)
   const target = Buffer.allocUnsafe(byteLength + wire.overhead)
   const length = wire.encodeInto(target, 0, message, byteLength)
   return length === target.length ? target : target.subarray(0, length)

@@ -20,7 +20,7 @@ class Link implements ProcessLink {
   readonly #name: string
   readonly #post: Post
   /** Who wait for a process to be there. */
-  #waiters: (() => void)[] = []
+  readonly #waiters = new Set<() => void>()
   #last = -1
 
   constructor({ name, count, post }: { name: string; count: number; post: Post }) {
@@ -42,7 +42,10 @@ class Link implements ProcessLink {
     const deadline = performance.now() + timeoutMs
     const member = this.#next() ?? (await this.#someone(timeoutMs))
     if (isBackedUp(this.#post, member)) throw new UnreachableError(`Cannot ask process "${this.#name}": it does not take what has been sent to it`)
-    return this.#post.request(member, PROCESS_TOPIC, message, { timeoutMs: Math.max(1, deadline - performance.now()) })
+    return this.#post.request(member, PROCESS_TOPIC, message, {
+      timeoutMs: Math.max(1, deadline - performance.now()),
+      whom: `process "${this.#name}"`,
+    })
   }
 
   /** Each in turn of those that are there. */
@@ -65,8 +68,10 @@ class Link implements ProcessLink {
         const member = this.#next()
         if (member !== undefined) return member
         const { promise, resolve } = Promise.withResolvers<void>()
-        this.#waiters.push(resolve)
-        if ((await Promise.race([promise, over])) === 'over') {
+        this.#waiters.add(resolve)
+        const what = await Promise.race([promise, over])
+        this.#waiters.delete(resolve)
+        if (what === 'over') {
           throw new UnreachableError(`Cannot ask process "${this.#name}": none of its processes was there for ${timeoutMs} ms`)
         }
       }
@@ -76,8 +81,6 @@ class Link implements ProcessLink {
   }
 
   #membersChanged(): void {
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const waiter of waiters) waiter()
+    for (const waiter of this.#waiters) waiter()
   }
 }

@@ -11,6 +11,7 @@ import type { Counter, Tables } from '../contracts/table.ts'
 import type { Tasks } from '../contracts/task.ts'
 import type { Workers } from '../contracts/workers.ts'
 import { UnknownPortError } from '../errors.ts'
+import { checkMessage } from '../framing/message-length.ts'
 import type { BusMessage, BusOrigin, Place } from '../ipc/messages.ts'
 import { checkCloseFrame } from '../net/close-frame.ts'
 import type { SocketConnection } from '../net/connection.ts'
@@ -89,11 +90,13 @@ export class WorkerDaemon implements Daemon {
   }
 
   send(fd: number, message: Message): boolean {
+    checkMessage(message)
     const connection = this.#parts.connections.get(fd)
     return connection === undefined ? this.#pass({ ...NOTHING, kind: 'send', fd, payload: message }) : connection.send(message)
   }
 
   close(fd: number, last?: Message, frame?: CloseFrame): boolean {
+    if (last !== undefined) checkMessage(last)
     const connection = this.#parts.connections.get(fd)
     const name = frame === undefined ? '' : JSON.stringify(checkCloseFrame(frame))
     if (connection === undefined) return this.#pass({ ...NOTHING, kind: 'close', fd, name, payload: last })
@@ -110,6 +113,7 @@ export class WorkerDaemon implements Daemon {
   }
 
   sendTo(port: string, to: { address: string; port: number }, data: Message): void {
+    checkMessage(data)
     if (!this.#parts.sendTo(port, to, data)) throw new UnknownPortError(`Cannot send a datagram from port "${port}": the config has no udp port of that name`)
   }
 
@@ -135,6 +139,7 @@ export class WorkerDaemon implements Daemon {
   }
 
   sendToUser(uid: string, message: Message): number {
+    checkMessage(message)
     let accepted = 0
     for (const fd of this.#parts.registry.fdsOf(uid)) if (this.send(fd, message)) accepted++
     return accepted
@@ -165,6 +170,7 @@ export class WorkerDaemon implements Daemon {
   }
 
   publish(group: string, message: Message, options: { except?: number | readonly number[] } = {}): void {
+    checkMessage(message)
     const except = options.except === undefined ? [] : typeof options.except === 'number' ? [options.except] : options.except
     this.#parts.connections.publish(group, message, except)
     this.#parts.bus.sendToAll({ ...NOTHING, kind: 'publish', name: group, except, payload: message })
@@ -175,6 +181,7 @@ export class WorkerDaemon implements Daemon {
     if (port !== undefined && !this.ports.some((known) => known.name === port)) {
       throw new UnknownPortError(`Cannot broadcast to port "${port}": the config has no port of that name`)
     }
+    checkMessage(message)
     this.#parts.connections.broadcast(message, port, [])
     this.#parts.bus.sendToAll({ ...NOTHING, kind: 'broadcast', name: port ?? '', payload: message })
   }

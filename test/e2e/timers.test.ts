@@ -197,7 +197,7 @@ describe('timers', () => {
       export class Tick extends Timer { interval = 20; run() { if (existsSync(once)) this.log.info('tick') } }`
     const daemon = await DaemonProcess.start(t, { ports: [PORT], stuckSeconds: 7, timers: { modules: ['./t.mjs'] } }, { files: timers(source) })
 
-    assert.match(await daemon.line(/Timer process is stuck/), /"role":"timer"/)
+    assert.match(await daemon.line(/Timer process is stuck/), /"process":"timer"/)
     await daemon.line(/"msg":"tick"/)
   })
 

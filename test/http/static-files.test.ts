@@ -19,6 +19,7 @@ const FILES = {
   'public/.git/config': 'secret',
   'public/sub/.env': 'secret',
   'public/.well-known/security.txt': 'Contact: us',
+  'public/.well-known/acme-challenge/token': 'proof',
   'public-secret/file.txt': 'secret',
   'outside.txt': 'secret',
 }
@@ -39,7 +40,7 @@ describe('static files', () => {
     const { status, headers, body } = await get('/digits.txt')
 
     assert.deepEqual([status, body], [200, '0123456789'])
-    assert.deepEqual([headers['content-type'], headers['content-length'], headers['accept-ranges']], ['text/plain', '10', 'bytes'])
+    assert.deepEqual([headers['content-type'], headers['content-length'], headers['accept-ranges']], ['text/plain;charset=utf-8', '10', 'bytes'])
     assert.equal(headers['cache-control'], 'no-cache')
     assert.match(headers.etag ?? '', /^W\/"10-\d+"$/)
     assert.ok(Date.parse(headers['last-modified'] ?? '') <= Date.now())
@@ -51,6 +52,7 @@ describe('static files', () => {
     assert.equal((await get('/')).body, '<h1>Home</h1>')
     assert.equal((await get('/?q')).headers['content-type'], 'text/html;charset=utf-8')
     assert.equal((await get('/sub/')).body, 'Sub')
+    assert.equal((await get('/.well-known/acme-challenge/token')).headers['content-type'], 'application/octet-stream')
     assert.equal((await get('/about')).body, 'About')
     assert.equal((await get('/a%20b%20%C3%BC.txt')).body, 'odd name')
     assert.equal((await get('/empty.txt')).headers['content-length'], '0')

@@ -162,7 +162,7 @@ test('kill -9 of the master while a worker is in an endless loop: that one ends 
   const took = performance.now() - start
   t.diagnostic(`${Math.round(took)} ms`)
   assert.ok(took < 2000, `${took} ms`)
-  assert.match(await daemon.line(/whose master has died/), new RegExp(`"role":"sentry".*"pid":${stuck},`))
+  assert.match(await daemon.line(/whose master has died/), new RegExp(`"role":"sentry".*"childPid":${stuck},`))
   await assert.rejects(Client.open(where), { code: 'ECONNREFUSED' })
 })
 
@@ -180,7 +180,7 @@ test('kill -9 of the master and its sentry, a worker in an endless loop: the nex
 
   assert.ok(!isRunning(stuck))
   assert.ok(childrenOf(next.pid).includes(await ask(again, 'x')))
-  assert.match(next.lines.join('\n'), new RegExp(`"pid":${stuck},.*whose master has died`))
+  assert.match(next.lines.join('\n'), new RegExp(`"childPid":${stuck},.*whose master has died`))
 })
 
 test('a daemon that is started again before the sentry of the one that was killed looks keeps its workers', async (t) => {
