@@ -27,7 +27,7 @@ export async function startInBackground(config: Config, args: readonly string[])
   })
   while (code === undefined && !(await isReady(control, child.pid))) await sleep(LOOK_EVERY_MS)
   if (code !== undefined) {
-    process.stderr.write(readFileSync(logFile, 'utf8').slice(before))
+    process.stderr.write(readFileSync(logFile).subarray(before))
     return say(`${config.name} has not started; ${logFile} holds what it said`, code)
   }
   child.unref()

@@ -53,12 +53,21 @@ export interface Connection {
   close(last?: Message, frame?: CloseFrame): void
   /** Closes at once; what has not left is lost. */
   destroy(): void
+  /**
+   * Makes it a member of a group, which is there as long as it has a member. Nothing happens once the connection is closed.
+   * @throws RangeError for a name that is empty, longer than 400 bytes or not well-formed
+   */
   join(group: string): void
+  /** Ends its membership, if it has one. That of a connection which closes ends by itself. */
   leave(group: string): void
-  /** Makes this a connection of user `uid` (any non-empty string). A later call replaces the user. */
+  /**
+   * Makes this a connection of user `uid`, until it closes. A later call replaces the user.
+   * @throws RangeError for a uid that is empty, longer than 400 bytes or not well-formed
+   */
   bind(uid: string): void
   /** Stops reading until `resume`. Messages already read may still arrive. */
   pause(): void
+  /** Reads again; what else keeps the connection from being read, a full send buffer for one, still does. */
   resume(): void
 }
 
@@ -67,8 +76,10 @@ export interface ConnectionInfo {
   readonly fd: number
   readonly port: string
   readonly protocol: 'tcp' | 'websocket'
+  /** Empty on a unix socket, and the port 0. */
   readonly remoteAddress: string
   readonly remotePort: number
+  /** When it was accepted, in milliseconds since 1970. */
   readonly connectedAt: number
   readonly uid: string | undefined
   readonly groups: readonly string[]

@@ -57,9 +57,15 @@ export interface Daemon {
    * @returns whether it was accepted for delivery: false for an fd that is not there or whose send buffer is full
    */
   send(fd: number, message: Message): boolean
-  /** Closes any connection, behind what was sent and `last`. Returns false for an fd that is not there. */
+  /**
+   * Closes any connection, behind what was sent and `last`. Returns false for an fd that is not there.
+   * @param frame on a WebSocket, the code and reason that the client is told
+   * @throws RangeError for a code or reason that may not be sent
+   */
   close(fd: number, last?: Message, frame?: CloseFrame): boolean
+  /** Whether a connection of this number is open, in whatever worker. */
   exists(fd: number): boolean
+  /** What is known of a connection; undefined for an fd that is not there. */
   info(fd: number): ConnectionInfo | undefined
   /**
    * Sends a datagram from a UDP port.
@@ -69,24 +75,43 @@ export interface Daemon {
   /** Every connection of every worker that fits all of the filter. */
   connections(filter?: { port?: string; group?: string; uid?: string }): IterableIterator<ConnectionInfo>
 
-  /** Makes any connection one of user `uid`. Returns false for an fd that is not there. */
+  /**
+   * Makes any connection one of user `uid`. Returns false for an fd that is not there.
+   * @throws RangeError for a uid that is empty, longer than 400 bytes or not well-formed
+   */
   bind(fd: number, uid: string): boolean
+  /** Makes it nobody's again. Returns false for an fd that is not there. */
   unbind(fd: number): boolean
   /** Sends to every connection of a user and returns how many accepted it. */
   sendToUser(uid: string, message: Message): number
+  /** Whether a user has a connection. */
   isOnline(uid: string): boolean
+  /** The connections of a user. */
   fdsOf(uid: string): number[]
 
+  /**
+   * Makes any connection a member of a group. Returns false for an fd that is not there.
+   * @throws RangeError for a name that is empty, longer than 400 bytes or not well-formed
+   */
   join(fd: number, group: string): boolean
+  /** Ends its membership. Returns false for an fd that is not there. */
   leave(fd: number, group: string): boolean
   /** Sends to every connection of a group, on whatever worker and protocol, but those in `except`. */
   publish(group: string, message: Message, options?: { except?: number | readonly number[] }): void
-  /** Sends to every connection, or to those of one port. */
+  /**
+   * Sends to every connection, or to those of one port.
+   * @throws UnknownPortError when there is no port of that name
+   */
   broadcast(message: Message, options?: { port?: string }): void
   /** The groups that have a member, by name. */
   groups(): string[]
 
+  /**
+   * An atomic integer that all processes of the daemon share; 0 until somebody adds to it.
+   * @throws RangeError for a name that is empty, longer than 400 bytes or not well-formed
+   */
   counter(name: string): Counter
+  /** How many there are of what, now. */
   stats(): DaemonStats
   /**
    * Reloads the whole daemon, as `polyport reload` does. Resolves when it has been asked for: the worker that asks is replaced, too.

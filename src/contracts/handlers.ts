@@ -78,7 +78,8 @@ export abstract class WebSocketHandler extends Handler {
 
   /**
    * Called for each upgrade request, before it is answered. Return false or `{ status, body }` to refuse, or
-   * `{ uid, groups, data, protocol }` to accept as somebody; `protocol` chooses one of the subprotocols offered.
+   * `{ uid, groups, data, protocol }` to accept as somebody; `protocol` chooses one of the subprotocols offered. A throw, a rejection, or an
+   * answer that is none of these is answered with 500: also a uid or group that is empty or longer than 400 bytes.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing accepts
   onUpgrade?(request: IncomingMessage): UpgradeAnswer | void | Promise<UpgradeAnswer | void>

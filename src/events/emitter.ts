@@ -25,7 +25,8 @@ export class Emitter implements Events {
     const listeners = Object.hasOwn(this.#listeners, name) ? (this.#listeners[name] ?? []) : []
     if (listeners.length === 0) return []
     const data = this.#tasks.encode(event.data, 'data')
-    return Promise.all(listeners.map((listener) => this.#tasks.handListener(listener, name, data, options)))
+    // Async: when one is refused at once, those before it have been handed over, and may be refused later.
+    return Promise.all(listeners.map(async (listener) => this.#tasks.handListener(listener, name, data, options)))
   }
 
   #nameOf(event: AsyncEvent): string {

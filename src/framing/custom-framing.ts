@@ -1,6 +1,6 @@
-import { inspect } from 'node:util'
 import type { Framing } from '../contracts/framing.ts'
 import { FrameError } from '../errors.ts'
+import { valueText } from '../value-text.ts'
 import { type Cutter, put, tooLong } from './frame-reader.ts'
 import { checkMessage } from './message-length.ts'
 
@@ -46,7 +46,7 @@ export class CustomFraming implements Cutter {
     if (this.#framing.encode === undefined) return bytes
     const frame = this.#framing.encode(bytes)
     if (frame instanceof Uint8Array) return frame
-    throw new TypeError(`encode() of "${this.#module}" returned ${short(frame)}: expected a Uint8Array`)
+    throw new TypeError(`encode() of "${this.#module}" returned ${valueText(frame)}: expected a Uint8Array`)
   }
 
   encodeInto(target: Buffer, offset: number, message: string | Uint8Array, byteLength: number): number {
@@ -70,15 +70,10 @@ export class CustomFraming implements Cutter {
   }
 
   #failed(method: string, error: unknown): FrameError {
-    return new FrameError('error', `${method}() of "${this.#module}" threw: ${error instanceof Error ? error.message : short(error)}`)
+    return new FrameError('error', `${method}() of "${this.#module}" threw: ${error instanceof Error ? error.message : valueText(error)}`)
   }
 
   #wrong(method: string, returned: unknown, expected: string): FrameError {
-    return new FrameError('error', `${method}() of "${this.#module}" returned ${short(returned)}: expected ${expected}`)
+    return new FrameError('error', `${method}() of "${this.#module}" returned ${valueText(returned)}: expected ${expected}`)
   }
-}
-
-/** Any value on one line, whatever it is. */
-function short(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 80, maxArrayLength: 8 })
 }

@@ -73,7 +73,10 @@ export function reopenLog(): void {
   const file = process.env[LOG_FILE_VARIABLE]
   if (file === undefined || stdout === undefined) return
   const fd = openedFile(file)
-  if (fd !== undefined) closeSync(stdout.redirect(fd))
+  if (fd === undefined) return
+  const old = stdout.redirect(fd)
+  // Where the file could not be opened at first, it was stdout: whatever is opened next would get its number, and what users' code prints.
+  if (old !== STDOUT) closeSync(old)
 }
 
 /** Whoever reads stdout or stderr may go, and a disk may be full: what cannot be printed any more ends no process. */

@@ -158,11 +158,17 @@ async function bindDatagrams(config: PortConfig, address: { host: string; port: 
 
 async function bindShared(address: { host: string; port: number }, count: number, what: string): Promise<{ socket: dgram.Socket; handle: DatagramHandle }[]> {
   const datagrams: { socket: dgram.Socket; handle: DatagramHandle }[] = []
-  for (let i = 0; i < count; i++) {
-    const socket = await bindDatagram(dgram.createSocket({ type: isIPv6(address.host) ? 'udp6' : 'udp4', reusePort: true }), address, what)
-    datagrams.push({ socket, handle: stopReceiving(socket) })
+  try {
+    for (let i = 0; i < count; i++) {
+      const socket = await bindDatagram(dgram.createSocket({ type: isIPv6(address.host) ? 'udp6' : 'udp4', reusePort: true }), address, what)
+      datagrams.push({ socket, handle: stopReceiving(socket) })
+    }
+    return datagrams
+  } catch (error) {
+    // One that stays open, and that nobody reads, would take its share of the peers.
+    close({ datagrams })
+    throw error
   }
-  return datagrams
 }
 
 function bindDatagram(socket: dgram.Socket, address: { host: string; port: number }, what: string): Promise<dgram.Socket> {

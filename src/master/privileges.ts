@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, readdirSync } from 'node:fs'
+import { lchownSync, mkdirSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
@@ -38,10 +38,15 @@ export async function accountOf(config: Config, log: Logger): Promise<Account | 
 export function giveFolder(dir: string | undefined, account: Account): void {
   if (dir === undefined) return
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  chownSync(dir, account.uid, account.gid)
+  give(realpathSync(dir), account)
+}
+
+/** Root does this where the account can write already: what was a file a moment ago may be a link to /etc/shadow now, so none is followed. */
+function give(dir: string, account: Account): void {
+  lchownSync(dir, account.uid, account.gid)
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
     const path = join(dir, entry.name)
-    if (entry.isDirectory()) giveFolder(path, account)
-    else if (entry.isFile()) chownSync(path, account.uid, account.gid)
+    if (entry.isDirectory()) give(path, account)
+    else if (entry.isFile()) lchownSync(path, account.uid, account.gid)
   }
 }

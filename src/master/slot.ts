@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
+import { ReloadError } from '../errors.ts'
 import type { Place } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import type { Death } from './deaths.ts'
@@ -75,8 +76,9 @@ export class Slot {
     return this.#current
   }
 
-  /** Starts the process that is to take over. */
+  /** Starts the process that is to take over. @throws ReloadError when there is to be none here any more: a stop has begun meanwhile */
   prepare(config: Config): WorkerChild {
+    if (this.#isStopping) throw new ReloadError(`Cannot put another process in the place of ${placeText(this.place)}: it is being stopped`)
     this.#next = this.#spawn(config)
     return this.#next
   }
@@ -101,7 +103,7 @@ export class Slot {
       this.#next.kill()
     }
     this.#next = undefined
-    if (this.#current === undefined && this.#timer === undefined && !this.#isStopping) this.start()
+    if (this.#current === undefined && this.#timer === undefined && !this.#isStopping) this.#tryStart()
   }
 
   /** There is to be no worker here any more: the one that serves drains. */
@@ -175,10 +177,29 @@ export class Slot {
     const lived = Date.now() - dead.startedAt
     this.#deaths = lived >= STEADY_MS ? 0 : this.#deaths + 1
     const longestMs = this.#parts.longestDelayMs?.(dead) ?? LONGEST_DELAY_MS
-    const backoffMs = this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), longestMs)
-    this.delayMs = Math.max(backoffMs, this.#parts.restartMs?.(this.#config) ?? 0)
+    this.delayMs = Math.max(this.#backoffMs(longestMs), this.#parts.restartMs?.(this.#config) ?? 0)
     this.restarts++
-    this.#timer = setTimeout(() => this.start(), this.delayMs)
+    this.#startLater()
+  }
+
+  #startLater(): void {
+    this.#timer = setTimeout(() => this.#tryStart(), this.delayMs)
+  }
+
+  /** There may be no memory for a process: that is to end neither this one nor the place. */
+  #tryStart(): void {
+    try {
+      this.start()
+    } catch (error) {
+      this.#deaths++
+      this.delayMs = this.#backoffMs(LONGEST_DELAY_MS)
+      this.#parts.log.error({ err: error, process: placeText(this.place), delayMs: this.delayMs }, 'Cannot start a process: trying again')
+      this.#startLater()
+    }
+  }
+
+  #backoffMs(longestMs: number): number {
+    return this.#deaths <= 1 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.#deaths - 2), longestMs)
   }
 }
 

@@ -1,6 +1,5 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,22 +8,13 @@ import type { Logger } from '../contracts/logger.ts'
 import { BindError, ConfigError } from '../errors.ts'
 import type { BusPeer, DealtNote, MoveNote, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
-import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
 import { HandleLine } from '../net/handle-line.ts'
 import { type DatagramHandle, identityOf, type StreamHandle } from '../net/node-internals.ts'
 import { withoutKeys } from './certificates.ts'
+import { forkChild } from './fork-child.ts'
 import { notePath, noteProcess } from './leftovers.ts'
 import type { Account } from './privileges.ts'
-
-const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
-const DUTY_PROGRAM = new URL('../worker/duty-process.js', import.meta.url)
-// What a start-up allocates mostly stays, from which V8 concludes that the same places of node's own code, process.nextTick
-// above all, should allocate in the old generation. Under load that costs an http request a quarter more (measured on Node 26).
-const V8_FLAGS = ['--no-allocation-site-pretenuring']
-// Many new connections make V8's young generation grow to its largest, by default 100 MiB that stay: no faster, and with 10,000 idle
-// connections a quarter of what each seems to cost. Whoever says otherwise in NODE_OPTIONS is asked first.
-const YOUNG_GENERATION = '--max-semi-space-size=8'
 
 const LAST_WORDS_MS = 1000
 // Long enough that the clients of one worker, all at once, are no burst. A stop spreads only when the config says so: there is nothing to come back to.
@@ -79,6 +69,8 @@ export class WorkerChild {
   readonly #line: HandleLine
   readonly #log: Logger
   readonly #bus: string
+  readonly #note: string
+  readonly #onExit: WorkerChildParts['onExit']
   readonly #loaded: Milestone = milestone()
   readonly #ready: Milestone = milestone()
   readonly #left: Milestone = milestone()
@@ -98,18 +90,16 @@ export class WorkerChild {
     this.config = config
     this.#log = log
     this.#bus = join(store, `bus-${owner}.sock`)
-    // In the background: the file that has this name now, not the one that was moved away.
-    const logFile = process.env[LOG_FILE_VARIABLE]
-    const out = logFile === undefined ? 'inherit' : opened(logFile)
-    this.#child = fork(place.role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
-      stdio: ['ignore', out, out, 'ipc'],
-      execArgv: [...process.execArgv, ...V8_FLAGS, ...(isYoungGenerationSet() ? [] : [YOUNG_GENERATION])],
-      ...parts.account,
-    })
+    this.#note = notePath(store, owner)
+    this.#onExit = parts.onExit
+    this.#child = forkChild(place, parts.account)
     this.#line = new HandleLine(this.#child)
-    if (typeof out === 'number') closeSync(out)
     noteProcess(store, owner, this.#child.pid)
-    this.#child.on('error', (error) => log.error({ err: error, process: what }, 'Process failed'))
+    this.#child.on('error', (error) => {
+      log.error({ err: error, process: what }, 'Process failed')
+      // It could not even begin (EAGAIN, EMFILE: no more processes or descriptors): Node tells of no exit then.
+      if (this.#child.pid === undefined) this.#exited(1, null)
+    })
     this.#child.on('message', (message: ToMaster, handle: unknown) => {
       this.#receive(message)
       parts.onMessage(this, message, handle as StreamHandle | undefined)
@@ -117,19 +107,7 @@ export class WorkerChild {
     this.#child.once('exit', async (code, signal) => {
       // What it said last may still be on its way.
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
-      this.#hasEnded = true
-      if (code !== null && !this.isReady) this.hasFailed = true
-      // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
-      for (const onSent of this.#unsent) onSent()
-      this.#unsent.clear()
-      for (const path of [this.#bus, notePath(store, owner)]) void rm(path, { force: true })
-      const error = new Error(`${what[0]?.toUpperCase()}${what.slice(1)} ended before it was ready: ${signal ?? `exit code ${code}`}`)
-      this.#loaded.fail(error)
-      this.#ready.fail(error)
-      this.#left.reach()
-      for (const { reject } of this.#questions.values()) reject(error)
-      this.#ended.reach()
-      parts.onExit(this, code, signal)
+      this.#exited(code, signal)
     })
     const known = place.role === 'worker' ? config : withoutKeys(config)
     this.send({ type: 'start', start: { config: known, place, owner, isFirst, store, bus: this.#bus } })
@@ -195,6 +173,23 @@ export class WorkerChild {
     return true
   }
 
+  #exited(code: number | null, signal: NodeJS.Signals | null): void {
+    this.#hasEnded = true
+    if (code !== null && !this.isReady) this.hasFailed = true
+    // Node drops what waits for a child that has ended, without a word: its handles would stay open here.
+    for (const onSent of this.#unsent) onSent()
+    this.#unsent.clear()
+    for (const path of [this.#bus, this.#note]) void rm(path, { force: true })
+    const what = placeText(this.place)
+    const error = new Error(`${what[0]?.toUpperCase()}${what.slice(1)} ended before it was ready: ${signal ?? `exit code ${code}`}`)
+    this.#loaded.fail(error)
+    this.#ready.fail(error)
+    this.#left.reach()
+    for (const { reject } of this.#questions.values()) reject(error)
+    this.#ended.reach()
+    this.#onExit(this, code, signal)
+  }
+
   /** Deals it a connection. @param onMissed called when it has not got there; not when the process has ended with it */
   deal(note: Omit<DealtNote, 'identity'>, handle: StreamHandle, onMissed: () => void): void {
     if (!this.#child.connected) return
@@ -206,8 +201,10 @@ export class WorkerChild {
     this.#log.debug({ err: error, process: placeText(this.place) }, 'Message to a process was lost')
   }
 
-  /** Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow. */
-  /** @param others for the last process of the daemon: it is to end after them */
+  /**
+   * Ends the process in good order, and after `maxWaitSeconds` and a second more, anyhow.
+   * @param others for the last process of the daemon: it is to end after them
+   */
   async stop(maxWaitSeconds: number, others?: Promise<unknown>): Promise<void> {
     if (this.#hasEnded) return
     this.state = 'draining'
@@ -289,17 +286,4 @@ function milestone(): Milestone {
   // Nobody may be waiting for it.
   promise.catch(() => {})
   return { reached: promise, reach: resolve, fail: reject }
-}
-
-function isYoungGenerationSet(): boolean {
-  return [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((option) => /-(max|min)[-_]semi[-_]space[-_]size/.test(option))
-}
-
-function opened(logFile: string): number | 'inherit' {
-  try {
-    return openSync(logFile, 'a')
-  } catch {
-    // Its folder is gone, or may not be written to any more: no reason not to start.
-    return 'inherit'
-  }
 }

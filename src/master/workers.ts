@@ -142,8 +142,8 @@ export class Workers {
   }
 
   async #prepare(config: Config, slots: readonly Slot[], open: (child: WorkerChild) => Promise<void> | void): Promise<void> {
-    const children = slots.map((slot) => slot.prepare(config))
     try {
+      const children = slots.map((slot) => slot.prepare(config))
       await inTime('load its handlers', children, (child) => child.loaded)
       await this.#parts.roster.tellPeers()
       for (const child of children) await open(child)

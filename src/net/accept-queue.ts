@@ -43,6 +43,13 @@ export class AcceptQueue {
     this.#parts.admit(client)
   }
 
+  /** The port stops: whoever waits here is not let in any more. */
+  stop(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const client of held) this.#parts.refuse(client)
+  }
+
   #begin(): void {
     this.#since = performance.now()
     this.#numAdmitted = 0

@@ -67,6 +67,7 @@ export class Admission {
   }
 
   stop(): void {
+    this.#queue?.stop()
     this.#headers.stop()
   }
 

@@ -5,6 +5,8 @@ import { encode, type Wire } from './wire.ts'
 /** The registry that all workers share, as far as this layer needs it. */
 export interface ConnectionRegistry {
   add(info: ConnectionInfo & { owner: number }): void
+  /** @throws RangeError for a uid or group that no connection can have */
+  checkNames(uid: string | undefined, groups: readonly string[]): void
   remove(fd: number): void
   /** @returns those that are not there */
   move(fds: readonly number[], to: { owner: number; slot: number }): number[]
@@ -48,6 +50,11 @@ export class Connections {
 
   all(): IterableIterator<SocketConnection> {
     return this.#byFd.values()
+  }
+
+  /** @throws RangeError for a uid or group that no connection can have */
+  checkNames(uid: string | undefined, groups: readonly string[]): void {
+    this.#registry.checkNames(uid, groups)
   }
 
   add(connection: SocketConnection): void {

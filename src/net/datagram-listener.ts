@@ -4,6 +4,7 @@ import type { UdpHandler } from '../contracts/handlers.ts'
 import type { Peer } from '../contracts/peer.ts'
 import { messageLength } from '../framing/message-length.ts'
 import { plainAddress } from './address.ts'
+import { isPromise } from './is-promise.ts'
 import type { Listener } from './listener.ts'
 import { stopReceiving } from './node-internals.ts'
 import type { Port } from './port.ts'
@@ -22,6 +23,7 @@ export class DatagramListener implements Listener {
   readonly port: Port
   readonly #socket: DatagramSocket
   readonly #mayEnter: ((address: string) => boolean) | undefined
+  #isClosed = false
 
   /** @param mayEnter whose datagrams are taken; everybody's without it */
   constructor(port: Port, socket: DatagramSocket, mayEnter?: (address: string) => boolean) {
@@ -56,8 +58,8 @@ export class DatagramListener implements Listener {
     counters.bytesIn += packet.length
     const start = performance.now()
     try {
-      const result = (handler as UdpHandler).onPacket(packet, new DatagramPeer(this, from))
-      if (result !== undefined && typeof result.then === 'function') {
+      const result: unknown = (handler as UdpHandler).onPacket(packet, new DatagramPeer(this, from))
+      if (isPromise(result)) {
         void this.#settle(result, start)
         return
       }
@@ -67,7 +69,7 @@ export class DatagramListener implements Listener {
     counters.handler.observeMs(performance.now() - start)
   }
 
-  async #settle(result: Promise<void>, start: number): Promise<void> {
+  async #settle(result: PromiseLike<unknown>, start: number): Promise<void> {
     await this.port.settle(result, 'onPacket')
     this.port.counters.handler.observeMs(performance.now() - start)
   }
@@ -83,7 +85,9 @@ export class DatagramListener implements Listener {
   }
 
   destroy(): void {
-    this.#socket.close()
+    // A socket that is closed again throws, and a drain that is over ends what is left more than once.
+    if (!this.#isClosed) this.#socket.close()
+    this.#isClosed = true
   }
 }
 

@@ -47,8 +47,10 @@ export class HttpRequests implements ResponseObserver {
 
   /** A request of HTTP/2: its connection has others beside it, and checks and counts of its own. */
   readonly onStream = (request: IncomingMessage, response: MeasuredResponse): void => {
+    const { counters, trustedProxies } = this.#port
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
-    this.#port.counters.messagesIn++
+    counters.messagesIn++
+    if (trustedProxies !== undefined) believe(request, trustedProxies)
     response.observer = this
     this.#serve(request, response, response.startedAt ?? performance.now())
   }

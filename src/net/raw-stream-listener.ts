@@ -58,11 +58,13 @@ export class RawStreamListener implements SecureListener {
   }
 
   endOne(socket: Socket): void {
+    // An error that comes later has its own reason; one that is known already stays.
+    if (this.#reasons.get(socket) === 'client') this.#reasons.set(socket, 'shutdown')
     endInGoodOrder(socket)
   }
 
   stop(): void {
-    for (const socket of this.port.sockets) endInGoodOrder(socket)
+    for (const socket of this.port.sockets) this.endOne(socket)
   }
 
   destroy(): void {

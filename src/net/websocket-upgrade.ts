@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { DeflateConfig } from '../config/compression-schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
-import type { UpgradeAnswer, WebSocketHandler } from '../contracts/handlers.ts'
+import type { WebSocketHandler } from '../contracts/handlers.ts'
 import type { PeerAddress } from './address.ts'
 import { believe, clientAddress, clientOf } from './client-address.ts'
 import { SocketConnection } from './connection.ts'
@@ -22,6 +22,7 @@ import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { OVERLOADED, STATUS } from './refusal.ts'
 import type { Fault } from './request-head.ts'
+import { type Accepted, checkUpgradeAnswer, type Denied } from './upgrade-answer.ts'
 import type { UpgradeAuthorization } from './upgrade-authorization.ts'
 import { listenTo, type PolyportSocket, type PolyportWebSocket } from './websocket-events.ts'
 import { PING, webSocketWire } from './websocket-wire.ts'
@@ -33,13 +34,6 @@ const CLOSE_MS = 1500
 // The bounds of ws's own default, and what the smallest messages need.
 const MAX_CHUNKS = 262_144
 const MIN_CHUNKS = 1024
-
-interface Accepted {
-  uid?: string
-  groups?: readonly string[]
-  data?: Record<string, unknown>
-  protocol?: string
-}
 
 /** A WebSocket port, or the WebSocket path of an http port: upgrades, then messages → the handler. */
 export class WebSocketUpgrade {
@@ -150,9 +144,7 @@ export class WebSocketUpgrade {
       this.#cookies.set(request, cookies)
     }
     const answer = await this.#ask(request)
-    if (answer === false) return this.#deny(socket, 403)
-    if (typeof answer === 'object' && 'status' in answer) return this.#deny(socket, answer.status, answer.body)
-    return typeof answer === 'object' ? answer : {}
+    return 'status' in answer ? this.#deny(socket, answer) : answer
   }
 
   /** `onUpgrade` takes too long: that is no fault of the client's. */
@@ -174,11 +166,11 @@ export class WebSocketUpgrade {
     for (const socket of this.port.sockets) (socket as Partial<PolyportSocket>).polyport?.connection.end('shutdown')
   }
 
-  async #ask(request: IncomingMessage): Promise<UpgradeAnswer> {
+  async #ask(request: IncomingMessage): Promise<Accepted | Denied> {
     const handler = this.port.handler as WebSocketHandler
-    if (handler.onUpgrade === undefined) return true
+    if (handler.onUpgrade === undefined) return {}
     try {
-      return (await handler.onUpgrade(request)) ?? true
+      return checkUpgradeAnswer(await handler.onUpgrade(request), (uid, groups) => this.#context.connections.checkNames(uid, groups))
     } catch (error) {
       this.port.failed(error, 'onUpgrade')
       return { status: 500 }
@@ -191,7 +183,7 @@ export class WebSocketUpgrade {
     answerAndEnd(socket, status)
   }
 
-  #deny(socket: HttpSocket, status: number, body?: string): undefined {
+  #deny(socket: HttpSocket, { status, body }: Denied): undefined {
     if (socket.destroyed || socket.writableEnded) return
     socket.polyportRefused = 'denied'
     this.port.refused('denied')

@@ -20,7 +20,7 @@ class Link implements ProcessLink {
   readonly #name: string
   readonly #post: Post
   /** Who wait for a process to be there. */
-  #waiters: (() => void)[] = []
+  readonly #waiters = new Set<() => void>()
   #last = -1
 
   constructor({ name, count, post }: { name: string; count: number; post: Post }) {
@@ -68,8 +68,10 @@ class Link implements ProcessLink {
         const member = this.#next()
         if (member !== undefined) return member
         const { promise, resolve } = Promise.withResolvers<void>()
-        this.#waiters.push(resolve)
-        if ((await Promise.race([promise, over])) === 'over') {
+        this.#waiters.add(resolve)
+        const what = await Promise.race([promise, over])
+        this.#waiters.delete(resolve)
+        if (what === 'over') {
           throw new UnreachableError(`Cannot ask process "${this.#name}": none of its processes was there for ${timeoutMs} ms`)
         }
       }
@@ -79,8 +81,6 @@ class Link implements ProcessLink {
   }
 
   #membersChanged(): void {
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const waiter of waiters) waiter()
+    for (const waiter of this.#waiters) waiter()
   }
 }

@@ -1,6 +1,6 @@
 import type { Counter } from '../contracts/table.ts'
+import { valueText } from '../value-text.ts'
 import { newNameBytes } from './name.ts'
-import { short } from './row-codec.ts'
 import type { Rows, Store } from './store.ts'
 
 /**
@@ -28,7 +28,7 @@ class SharedCounter implements Counter {
   }
 
   add(n: number): number {
-    if (!Number.isSafeInteger(n)) throw new RangeError(`Cannot add ${short(n)} to a counter: expected a safe integer`)
+    if (!Number.isSafeInteger(n)) throw new RangeError(`Cannot add ${valueText(n)} to a counter: expected a safe integer`)
     return this.#store.transaction(() => {
       const sum = this.value + n
       if (!Number.isSafeInteger(sum)) throw new RangeError(`Cannot add ${n} to a counter: ${this.#key} would leave the range of safe integers`)

@@ -1,4 +1,4 @@
-import { short } from './row-codec.ts'
+import { valueText } from '../value-text.ts'
 
 const MAX_NAME_BYTES = 400
 
@@ -13,5 +13,5 @@ export function nameBytes(name: string): Buffer | undefined {
 export function newNameBytes(what: string, name: string): Buffer {
   const bytes = nameBytes(name)
   if (bytes !== undefined) return bytes
-  throw new RangeError(`Cannot use ${short(name)} as the name of a ${what}: expected a well-formed string of 1 to ${MAX_NAME_BYTES} bytes`)
+  throw new RangeError(`Cannot use ${valueText(name)} as the name of a ${what}: expected a well-formed string of 1 to ${MAX_NAME_BYTES} bytes`)
 }

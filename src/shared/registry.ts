@@ -1,6 +1,7 @@
 import type { ConnectionInfo } from '../contracts/connection.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { Memberships } from './memberships.ts'
+import { newNameBytes } from './name.ts'
 import type { Rows, Store } from './store.ts'
 
 /** A live connection as all processes know it. `owner` is the process that holds it. */
@@ -35,6 +36,13 @@ export class Registry {
     this.#counts = new ConnectionCounts(store)
   }
 
+  /** @throws RangeError when the uid or a group is empty or longer than 400 bytes */
+  checkNames(uid: string | undefined, groups: readonly string[]): void {
+    if (uid !== undefined) newNameBytes('user', uid)
+    for (const group of groups) newNameBytes('group', group)
+  }
+
+  /** @throws RangeError as `checkNames` */
   add(connection: RegisteredConnection): void {
     this.#store.transaction(() => {
       this.#write(connection)

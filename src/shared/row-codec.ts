@@ -1,7 +1,7 @@
-import { inspect } from 'node:util'
 import type { ColumnConfig } from '../config/schema.ts'
 import type { ColumnValue, Row } from '../contracts/table.ts'
 import { TableValueError } from '../errors.ts'
+import { valueText } from '../value-text.ts'
 
 /** One column in a row's bytes. */
 export interface Column {
@@ -102,17 +102,12 @@ export class RowCodec {
   }
 
   #misfit(column: Column, value: unknown, expected: string): TableValueError {
-    return this.#unfit(column, short(value), expected)
+    return this.#unfit(column, valueText(value), expected)
   }
 
   #unfit(column: Column, what: string, expected: string): TableValueError {
     return new TableValueError(`Cannot write ${what} to column "${column.name}" of table "${this.#table}": expected ${expected}`)
   }
-}
-
-/** Any value on one line, whatever it is and however long. */
-export function short(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60, maxArrayLength: 8 })
 }
 
 function describe(name: string, config: ColumnConfig, at: number): Column {

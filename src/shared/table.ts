@@ -1,7 +1,8 @@
 import type { TableConfig } from '../config/schema.ts'
 import type { ColumnValue, Row, Table } from '../contracts/table.ts'
 import { TableFullError, TableValueError } from '../errors.ts'
-import { RowCodec, short } from './row-codec.ts'
+import { valueText } from '../value-text.ts'
+import { RowCodec } from './row-codec.ts'
 import type { Rows, Store } from './store.ts'
 
 const MAX_KEY_BYTES = 511
@@ -53,7 +54,7 @@ export class SharedTable implements Table {
     const known = this.#codec.column(column)
     if (known.type === 'string') throw new TableValueError(`Cannot add to column "${column}" of table "${this.name}": it is a string`)
     if (typeof by !== 'number' || Number.isNaN(by))
-      throw new TableValueError(`Cannot add ${short(by)} to column "${column}" of table "${this.name}": expected a number`)
+      throw new TableValueError(`Cannot add ${valueText(by)} to column "${column}" of table "${this.name}": expected a number`)
     const keyBytes = this.#key(key)
     return this.#store.transaction(() => {
       const old = this.#rows.get(keyBytes)
@@ -106,7 +107,7 @@ export class SharedTable implements Table {
   #key(key: string): Buffer {
     const bytes = typeof key === 'string' && key.isWellFormed() ? Buffer.from(key) : EMPTY
     if (bytes.length > 0 && bytes.length <= MAX_KEY_BYTES) return bytes
-    throw new TableValueError(`Cannot use ${short(key)} as a key of table "${this.name}": expected a well-formed string of 1 to ${MAX_KEY_BYTES} bytes`)
+    throw new TableValueError(`Cannot use ${valueText(key)} as a key of table "${this.name}": expected a well-formed string of 1 to ${MAX_KEY_BYTES} bytes`)
   }
 }
 

@@ -9,6 +9,8 @@ import type { TaskStats } from './task-stats.ts'
 // A task that has been alone in so many processes when they died is set aside, whatever its tries.
 const MIN_KILLS = 3
 const LONGEST_BACKOFF_MS = 24 * 3600 * 1000
+// From the smallest fraction of a millisecond that anybody gives, more than a day.
+const MAX_DOUBLINGS = 64
 // So that tasks which failed together are not tried together.
 const JITTER = 0.25
 
@@ -97,7 +99,9 @@ export class Outcomes {
       this.#fail(entry, error, { isTimeout })
       return
     }
-    const pauseMs = Math.round(Math.min(backoffMs * 2 ** (entry.attempts - 1), LONGEST_BACKOFF_MS) * (1 + JITTER * Math.random()))
+    // Doubled as often as makes a difference: no pause at all, doubled without end, is no number.
+    const doubled = backoffMs * 2 ** Math.min(entry.attempts - 1, MAX_DOUBLINGS)
+    const pauseMs = Math.round(Math.min(doubled, LONGEST_BACKOFF_MS) * (1 + JITTER * Math.random()))
     entry.due = Date.now() + pauseMs
     stats.of(lane.className).retried++
     log.warn({ task, class: lane.className, attempt: entry.attempts, tries, err: thrownThere(error) }, `Task failed: it is tried again in ${pauseMs} ms`)

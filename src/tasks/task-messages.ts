@@ -28,8 +28,6 @@ export const TOPIC = {
   returned: 'task.returned',
   /** From the queue: what became of a task that somebody waits for. */
   answer: 'task.answer',
-  /** Asked of the queue by the master: what people want to see and do. */
-  admin: 'task.admin',
 } as const
 
 export interface Hello {

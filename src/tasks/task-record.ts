@@ -19,6 +19,8 @@ const AT = {
   input: 56,
 } as const
 const LENGTH_BYTES = 4
+// As many as its place holds; `tries` may be more.
+const MAX_KILLS = 0xffff
 
 /** The form above. A store that says otherwise was written by another version. */
 export const RECORD_VERSION = 1
@@ -84,7 +86,7 @@ export function number(bytes: Buffer, id: number, producer: number): void {
 export function writeState(bytes: Buffer, state: Pick<TaskRecord, 'due' | 'attempts' | 'kills' | 'stage'>): void {
   bytes.writeDoubleLE(state.due, AT.due)
   bytes.writeUInt32LE(state.attempts, AT.attempts)
-  bytes.writeUInt16LE(state.kills, AT.kills)
+  bytes.writeUInt16LE(Math.min(state.kills, MAX_KILLS), AT.kills)
   bytes[AT.stage] = state.stage
 }
 

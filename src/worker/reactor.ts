@@ -167,7 +167,9 @@ export class Reactor {
 
   /** Takes a connection that the master has accepted. */
   adopt(name: string, client: StreamHandle, waitedMs: number): void {
-    const entry = this.#entry(name)
+    const entry = this.#entries.get(name)
+    // It was accepted before a reload took the port away, and its worker has died with it.
+    if (entry === undefined) return client.close()
     if (this.#isReserved(client)) this.#refuse(entry, client)
     else entry.admission.dealt(client, waitedMs)
   }

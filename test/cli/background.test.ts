@@ -63,12 +63,16 @@ describe('polyport start -d', () => {
     assert.ok(!isRunning(pid))
   })
 
-  test('gives the error and the exit code of a daemon that cannot start', async (t) => {
+  test('gives the error and the exit code of a daemon that cannot start, whatever its log held before', async (t) => {
     const dir = project(t)
+    mkdirSync(join(dir, 'run'))
+    // More bytes than characters.
+    writeFileSync(join(dir, 'run', 'polyport.log'), `${'€'.repeat(5000)}\n`)
     writeFileSync(join(dir, 'echo.mjs'), 'export default class {')
     const broken = await run(t, ['start', '-d'], { cwd: dir })
     assert.equal(broken.code, 2)
     assert.match(broken.stderr, /echo\.mjs/)
+    assert.doesNotMatch(broken.stderr, /€/)
 
     writeFileSync(join(dir, 'echo.mjs'), ECHO('v1'))
     writeFileSync(join(dir, 'line.sock'), '')

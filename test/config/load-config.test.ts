@@ -27,6 +27,16 @@ describe('loadConfig() refuses', () => {
     })
   }
 
+  for (const url of ['file://elsewhere/h.ts', 'file:///a%2Fb.ts', 'file:']) {
+    test(`the URL ${url}, which names no file of this machine`, () => {
+      const dir = configFolder({ 'config.json': JSON.stringify({ ports: [{ ...TCP, handler: url }] }) })
+
+      const [problem = ''] = problemsOf(() => loadConfig(join(dir, 'config.json')), dir)
+
+      assert.match(problem, /^config\.json:1:\d+: ports\[0\]\.handler: /)
+    })
+  }
+
   test('a file that is not there', () => {
     const dir = configFolder({})
 

@@ -70,3 +70,21 @@ test('AcceptQueue empties a queue that has stood for the limit, admits who can b
   assert.ok(Math.min(...refused) >= before)
   assert.ok((waits[0] ?? 0) > LIMIT_MS, `${waits[0]} ms`)
 })
+
+test('AcceptQueue.stop() refuses who waits to be let in: nobody is when the port has stopped', async () => {
+  const { queue, accept, admitted, refused } = made(COST_MS)
+  let client = 0
+  // Until one has to wait: the queue has stood for the limit.
+  while (admitted.length === client) {
+    accept(client++)
+    await nextTurn()
+  }
+  accept(client++)
+  const before = admitted.length
+
+  queue.stop()
+  for (let i = 0; i < 3; i++) await nextTurn()
+
+  assert.equal(admitted.length, before)
+  assert.equal(refused.length, client - before)
+})

@@ -136,6 +136,18 @@ describe('HTTP/2', () => {
     assert.equal((await ask(await open(t, daemon), { ':path': '/', ':authority': 'example.com' })).text, 'example.com')
   })
 
+  test('a handler is told the client that a trusted proxy speaks for', async (t) => {
+    const files = {
+      'who.js': `import { clientAddress, HttpHandler } from 'polyport'
+export default class Who extends HttpHandler { onRequest(request, response) { response.end(clientAddress(request)) } }`,
+    }
+    const daemon = await startTls(t, [{ ...WEB, handler: './who.js', trustedProxies: ['127.0.0.1'] }], files)
+    const session = await open(t, daemon)
+
+    assert.equal((await ask(session, { ':path': '/', 'x-forwarded-for': '192.0.2.7' })).text, '192.0.2.7')
+    assert.equal((await ask(session, { ':path': '/' })).text, '127.0.0.1')
+  })
+
   test('a client that breaks off in the middle of its body is no whole body, and no error of the handler', async (t) => {
     const daemon = await startTls(t, [WEB])
     const session = await open(t, daemon)

@@ -33,3 +33,10 @@ test('records come out of their bytes, and out of a message of several, as they 
     }),
   )
 })
+
+test('a record holds as many kills as its place can: a task with more tries than that breaks nothing', () => {
+  const [task] = fc.sample(record, 1)
+  assert.ok(task)
+
+  assert.equal(decodeRecord(encodeRecord({ ...task, kills: 70_000 })).kills, 65_535)
+})

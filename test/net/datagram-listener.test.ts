@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import { PortCounters } from '../../src/metrics/port-counters.ts'
+import { DatagramListener } from '../../src/net/datagram-listener.ts'
+import type { Port } from '../../src/net/port.ts'
+
+async function listen(
+  t: TestContext,
+  onPacket: () => unknown,
+): Promise<{ listener: DatagramListener; port: number; counters: PortCounters; failures: unknown[] }> {
+  const socket = dgram.createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  const counters = new PortCounters()
+  const failures: unknown[] = []
+  const listener = new DatagramListener({ counters, handler: { onPacket }, failed: (error: unknown) => failures.push(error) } as unknown as Port, socket)
+  t.after(() => listener.destroy())
+  return { listener, port, counters, failures }
+}
+
+test('DatagramListener.destroy() may be called again, as a drain does that is over; what is sent then is counted as dropped', async (t) => {
+  const { listener, port, counters } = await listen(t, () => {})
+
+  listener.destroy()
+  listener.destroy()
+  listener.send('late', port, '127.0.0.1')
+
+  assert.equal(counters.dropped, 1)
+})
+
+test('DatagramListener takes whatever onPacket returns that is no promise for done', async (t) => {
+  const done = Promise.withResolvers<void>()
+  const { port, failures } = await listen(t, () => {
+    setImmediate(done.resolve)
+    return null
+  })
+  const client = dgram.createSocket('udp4')
+  t.after(() => client.close())
+
+  client.send('hi', port, '127.0.0.1')
+  await done.promise
+
+  assert.deepEqual(failures, [])
+})
