@@ -3,7 +3,7 @@ import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
 import type { TlsInfo } from '../contracts/tls-info.ts'
-import { messageLength } from '../framing/message-length.ts'
+import { checkMessage, messageLength } from '../framing/message-length.ts'
 import type { PeerAddress } from './address.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -132,7 +132,7 @@ export class SocketConnection implements Connection {
     if (this.isOpen && this.#sending.hasRoom(frame.length)) this.#sending.hold(frame)
   }
 
-  /** A message to many could not be framed as this port frames. */
+  /** A message of another connection's handler could not be framed as this port frames. */
   cannotFrame(error: unknown): void {
     this.#context.port.failed(error, 'send', this.fd)
   }
@@ -148,9 +148,14 @@ export class SocketConnection implements Connection {
   close(last?: Message, frame?: CloseFrame): void {
     if (this.#isMoved) this.#context.port.daemon.close(this.fd, last, frame)
     if (!this.isOpen) return
+    if (last !== undefined) checkMessage(last)
     if (frame !== undefined) this.wire.closeWith?.(this, frame)
-    if (last !== undefined) this.send(last)
-    this.end('server')
+    try {
+      if (last !== undefined) this.send(last)
+    } finally {
+      // A client that is to go does not stay as its last message cannot be framed.
+      this.end('server')
+    }
   }
 
   destroy(): void {
