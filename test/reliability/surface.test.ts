@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { BIN, folder, run } from '../cli/run-cli.ts'
 import { childrenOf, DaemonProcess } from '../daemon-process.ts'
 import { FILES } from './handlers.ts'
+import { type Measured, measure, undisturbed } from './processor-time.ts'
 
 const CHECK_LIMIT_MS = 1000
 // Of the state column in /proc/net/tcp.
@@ -137,12 +138,13 @@ test('check opens nothing', { skip: spawnSync('strace', ['-V']).status !== 0 && 
 
 test('check takes less than a second', async (t) => {
   const dir = project(t, { ports: PORTS })
-  const times: number[] = []
+  const times: Measured[] = []
   for (let i = 0; i < 3; i++) {
-    const start = performance.now()
-    assert.equal((await run(t, ['check', '-c', join(dir, 'config.json')])).code, 0)
-    times.push(performance.now() - start)
+    const check = async (): Promise<void> => assert.equal((await run(t, ['check', '-c', join(dir, 'config.json')])).code, 0)
+    times.push(await measure(process.pid, check))
   }
-  t.diagnostic(`${times.map((ms) => ms.toFixed(0)).join(', ')} ms`)
-  assert.ok(Math.min(...times) < CHECK_LIMIT_MS)
+  const alone = undisturbed(times)
+  const show = (all: readonly number[]): string => all.map((ms) => ms.toFixed(0)).join(', ')
+  t.diagnostic(`${show(times.map(({ ms }) => ms))} ms, by themselves ${show(alone)}`)
+  assert.ok(Math.min(...alone) < CHECK_LIMIT_MS)
 })
