@@ -50,6 +50,10 @@ function beforeSending(folder: string, response: ServerResponse, path: string, s
   const file = fileOf(folder, path, stats)
   if (file === undefined) throw NOT_SERVED
   const request = response.req
+  if (file.isIndex && !path.endsWith('/')) {
+    response.writeHead(301, { Location: withSlash(request.url ?? ''), 'Content-Length': 0 }).end()
+    throw ANSWERED
+  }
   const tag = `W/"${stats.size}-${stats.mtime.getTime()}"`
   response.setHeader('ETag', tag)
   // To be kept, and to be asked for anew each time: most often that is answered with 304.
@@ -68,11 +72,18 @@ function beforeSending(folder: string, response: ServerResponse, path: string, s
     throw ANSWERED
   }
   correctHead(response, wanted, stats.size)
-  response.once('pipe', (source) => send(response, file, source as ReadStream, wanted))
+  response.once('pipe', (source) => send(response, file.real, source as ReadStream, wanted))
+}
+
+/** The page of a folder is at an address that ends with a slash: its own links are relative to that. */
+function withSlash(url: string): string {
+  const [, name = '', query = ''] = /([^/?#]*)(\?[^#]*)?(?:#.*)?$/.exec(url) ?? []
+  // Relative, as nothing that stands before it is to be taken for a host.
+  return `./${name}/${query}`
 }
 
 /** The file that sirv has found, when it is one, and is in the folder also if links are followed. */
-function fileOf(folder: string, path: string, { dev, ino }: Stats): string | undefined {
+function fileOf(folder: string, path: string, { dev, ino }: Stats): { real: string; isIndex: boolean } | undefined {
   const name = path.endsWith('/') ? path.slice(0, -1) : path
   for (const candidate of [name, `${name}/index`, `${name}.html`, `${name}/index.html`, `${name}.htm`, `${name}/index.htm`]) {
     const file = join(folder, candidate)
@@ -80,7 +91,8 @@ function fileOf(folder: string, path: string, { dev, ino }: Stats): string | und
     const stats = statSync(file)
     if (stats.dev !== dev || stats.ino !== ino) continue
     const real = realpathSync(file)
-    return stats.isFile() && real.startsWith(realpathSync(folder) + sep) && isReadable(real) ? real : undefined
+    if (!stats.isFile() || !real.startsWith(realpathSync(folder) + sep) || !isReadable(real)) return undefined
+    return { real, isIndex: candidate.startsWith(`${name}/index`) }
   }
   return undefined
 }

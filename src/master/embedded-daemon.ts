@@ -107,8 +107,9 @@ export class EmbeddedDaemon {
         return this.#overview.status({ state: 'ready', addresses, workers: [this.#view], staff: this.#staff?.views ?? [], tables: worker.daemon.tables })
       },
       metrics: async () => {
-        const duty = this.#staff?.report
-        this.#book.record(0, { ...(await worker.report()), ...(duty && { duty }) })
+        const report = await worker.report()
+        const own = [...(report.duty?.metrics ?? []), ...(this.#staff?.report.metrics ?? [])]
+        this.#book.record(0, { ...report, duty: { metrics: own, status: undefined } })
         return this.#overview.metrics({
           workers: [this.#view],
           staff: this.#staff?.views ?? [],

@@ -32,6 +32,7 @@ export class Slot {
   delayMs = 0
   readonly #parts: SlotParts
   readonly #draining = new Set<WorkerChild>()
+  readonly #abandoned = new WeakSet<WorkerChild>()
   #config: Config
   #current: WorkerChild | undefined
   #next: WorkerChild | undefined
@@ -97,7 +98,10 @@ export class Slot {
 
   /** The one that was prepared is not to take over after all. */
   abandon(): void {
-    this.#next?.kill()
+    if (this.#next !== undefined) {
+      this.#abandoned.add(this.#next)
+      this.#next.kill()
+    }
     this.#next = undefined
     if (this.#current === undefined && this.#timer === undefined && !this.#isStopping) this.#tryStart()
   }
@@ -148,7 +152,7 @@ export class Slot {
 
   #exited(child: WorkerChild, code: number | null, signal: NodeJS.Signals | null): void {
     const isCurrent = child === this.#current
-    const isExpected = this.#isStopping || (!isCurrent && code === 0)
+    const isExpected = this.#isStopping || (!isCurrent && code === 0) || this.#abandoned.has(child)
     // One that never served is told of where it was to start.
     const isDeath = !isExpected && !isReturn(this.place, code) && (isCurrent || child.state !== 'starting')
     if (isCurrent) this.#current = undefined

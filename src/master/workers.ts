@@ -194,7 +194,13 @@ export class Workers {
   /** A worker that died is back. */
   async #openAgain(child: WorkerChild): Promise<void> {
     await this.#parts.roster.tellPeers({ waitMs: BACK_WAIT_MS })
-    await this.#parts.open(child)
+    try {
+      await this.#parts.open(child)
+    } catch (error) {
+      // The path of a unix datagram socket that cannot be cleared, for one: the next worker may have better luck, later and later.
+      this.#parts.log.error({ err: error, worker: child.slot }, 'Cannot give a worker its ports: killing it')
+      child.kill()
+    }
   }
 
   #back(slot: Slot, child: WorkerChild): void {

@@ -35,6 +35,8 @@ export class HttpListener implements SecureListener {
   readonly #reasons = new WeakMap<Socket, CloseReason>()
   readonly #onSocketClose: (this: Socket) => void
   readonly #onSocketEnd: (this: Socket) => void
+  /** Of a connection that ends when nothing else is known of it. */
+  #usualReason: CloseReason = 'client'
   #sweeper: NodeJS.Timeout | undefined
 
   constructor(parts: { port: Port; requests: HttpRequests; upgrade?: WebSocketUpgrade; http2?: Http2Sessions | undefined }) {
@@ -44,9 +46,9 @@ export class HttpListener implements SecureListener {
     this.#requests = requests
     this.#upgrade = upgrade
     requests.webSockets = upgrade
-    const reasons = this.#reasons
+    const reasonOfClose = (socket: HttpSocket): CloseReason => socket.polyportRefused ?? this.#reasons.get(socket) ?? this.#usualReason
     this.#onSocketClose = function () {
-      port.released(this, (this as HttpSocket).polyportRefused ?? reasons.get(this) ?? 'client')
+      port.released(this, reasonOfClose(this))
       requests.socketClosed(this)
     }
     this.#onSocketEnd = function () {
@@ -145,10 +147,14 @@ export class HttpListener implements SecureListener {
     if ('polyport' in socket) this.#upgrade?.endOne(socket, how)
     else if (this.#http2?.has(socket) === true) this.#http2.endOne(socket)
     // A request is answered first: that is the last one, and at the end of the time it is cut.
-    else if (!this.#requests.isAnswering(socket) && !socket.writableEnded) endInGoodOrder(socket)
+    else if (!this.#requests.isAnswering(socket) && !socket.writableEnded) {
+      this.#reasons.set(socket, 'shutdown')
+      endInGoodOrder(socket)
+    }
   }
 
   stop(): void {
+    this.#usualReason = 'shutdown'
     this.#requests.lastOnes()
     this.#upgrade?.stop()
     this.#http2?.stop()

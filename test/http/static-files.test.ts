@@ -52,6 +52,14 @@ describe('static files', () => {
     assert.equal((await get('/')).body, '<h1>Home</h1>')
     assert.equal((await get('/?q')).headers['content-type'], 'text/html;charset=utf-8')
     assert.equal((await get('/sub/')).body, 'Sub')
+    for (const path of ['/sub', '//sub', '/%73ub', '/sub?a=/b?c']) {
+      const { status, headers } = await get(path)
+      assert.equal(status, 301, path)
+      assert.equal(
+        new URL(headers.location ?? '', `http://here${path.replace('//', '/x/../')}`).href,
+        `http://here${path.replace('//', '/').replace(/sub|%73ub/, '$&/')}`,
+      )
+    }
     assert.equal((await get('/.well-known/acme-challenge/token')).headers['content-type'], 'application/octet-stream')
     assert.equal((await get('/about')).body, 'About')
     assert.equal((await get('/a%20b%20%C3%BC.txt')).body, 'odd name')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { ConfigInput, Daemon } from 'polyport'
@@ -63,4 +64,23 @@ test('createDaemon() with two daemons in one process: each has its own memory', 
   assert.equal(second.counter('c').value, 0)
   await first.stop()
   await second.stop()
+})
+
+test('createDaemon() shows what the worker and the other roles in this process have counted', async (t) => {
+  const handler = handlerFile(t, 'echo.mjs', ECHO)
+  const admin = { path: join(dirname(handler), 'admin.sock') }
+  const ports: ConfigInput['ports'] = [{ name: 'line', protocol: 'tcp', port: 0, handler }]
+  const daemon = await createDaemon({ name: 'inside', runtimeDir: join(dirname(handler), 'run'), log: { level: 'silent' }, admin, ports })
+  t.after(() => daemon.stop())
+  const page = await new Promise<string>((resolve, reject) => {
+    const request = http.get({ socketPath: admin.path, path: '/metrics' }, async (response) => {
+      let text = ''
+      for await (const chunk of response) text += chunk
+      resolve(text)
+    })
+    request.on('error', reject)
+  })
+
+  assert.match(page, /^polyport_worker_message_errors_total\{worker="0"\} 0$/m)
+  assert.match(page, /^polyport_bus_waits_total\{worker="0"\} 0$/m)
 })

@@ -92,6 +92,11 @@ describe('a reload that fails', () => {
       assert.equal((await reload(daemon)).status, 200)
       client.write('two\r\n')
       assert.match(await client.until('two\r\n'), /v3 two/)
+      // Nobody has died whom the master has not ended itself.
+      assert.deepEqual(
+        daemon.lines.filter((line) => line.includes('"signal":"SIGKILL"')),
+        [],
+      )
     })
   }
 
