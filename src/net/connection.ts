@@ -30,11 +30,12 @@ export class SocketConnection implements Connection {
   had: ReadonlyMap<number, number> | null = null
   readonly tls: TlsInfo | undefined
   isOpen = true
+  /** Why it is closing or has closed. */
+  reason: CloseReason | undefined = undefined
   /** When all of its messages so far would have come at the port's rate, in `performance.now()` milliseconds. */
   rateDue = 0
   readonly #context: ConnectionContext
   #data: Record<string, unknown> | null = null
-  #reason: CloseReason | undefined = undefined
   readonly #sending: SendQueue
   #bytesInOtherWorkers = 0
   #bytesOutOtherWorkers = 0
@@ -153,7 +154,6 @@ export class SocketConnection implements Connection {
     try {
       if (last !== undefined) this.send(last)
     } finally {
-      // A client that is to go does not stay as its last message cannot be framed.
       this.end('server')
     }
   }
@@ -184,11 +184,6 @@ export class SocketConnection implements Connection {
 
   resume(): void {
     this.inbox.resume(PausedBy.handler)
-  }
-
-  /** Why it is closing or has closed. */
-  get reason(): CloseReason | undefined {
-    return this.#reason
   }
 
   /** A callback has returned a promise: messages wait for it. */
@@ -248,7 +243,7 @@ export class SocketConnection implements Connection {
     const { port } = this.#context
     // Until onClose: a stop waits for it, and for the messages before it.
     port.begin()
-    port.released(this.socket, this.#reason ?? 'client')
+    port.released(this.socket, this.reason ?? 'client')
     // It was to move, and has closed before.
     if (this.inbox.goOn()) void this.#work(undefined)
     if (!this.inbox.isBusy) this.#closed()
@@ -322,13 +317,13 @@ export class SocketConnection implements Connection {
   }
 
   #closed(): void {
-    this.#context.callbacks.closed(this, this.#reason ?? 'client')
+    this.#context.callbacks.closed(this, this.reason ?? 'client')
     this.#context.port.finish()
   }
 
   #shut(reason: CloseReason): void {
     this.isOpen = false
-    this.#reason = reason
+    this.reason = reason
     this.#sending.clear()
     const { outbox, connections } = this.#context
     if (outbox.reader === this) outbox.used = 0
