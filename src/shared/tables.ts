@@ -22,10 +22,16 @@ export function createTables(
   const isAnyDurable = Object.values(configs).some((config) => config.persist)
   const durable = isAnyDurable ? Store.openDurable({ dir: join(options.dataDir, 'tables') }) : undefined
   const tables: Record<string, Table | (() => void) | (<T>(fn: () => T) => T)> = Object.create(null)
-  for (const [name, config] of Object.entries(configs)) {
-    const home = config.persist && durable !== undefined ? durable : store
-    if (home === durable && options.isMaster === true) migrate(home, name, config)
-    tables[name] = new SharedTable({ name, config, store: home, rows: home.rows(`table ${name}`) })
+  try {
+    for (const [name, config] of Object.entries(configs)) {
+      const home = config.persist && durable !== undefined ? durable : store
+      if (home === durable && options.isMaster === true) migrate(home, name, config)
+      tables[name] = new SharedTable({ name, config, store: home, rows: home.rows(`table ${name}`) })
+    }
+  } catch (error) {
+    // A reload that fails may be tried again and again.
+    durable?.close()
+    throw error
   }
   // Persistent rows are committed inside the transaction of the others: when that cannot be begun or `fn` throws, neither happens.
   const transaction = <T>(fn: () => T): T => store.transaction(() => (durable === undefined ? fn() : durable.transaction(fn)))
