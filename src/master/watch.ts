@@ -9,7 +9,11 @@ export class Watch {
   readonly #log: Logger
   readonly #reload: () => Promise<void>
   #watched = ''
+  #following: Promise<void> = Promise.resolve()
+  /** Whose turn it is: what is asked for later takes the place of what has not come to its end. */
+  #turn = 0
   #watcher: FSWatcher | undefined
+  #onEnd: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(parts: { log: Logger; reload: () => Promise<void> }) {
@@ -17,35 +21,56 @@ export class Watch {
     this.#reload = parts.reload
   }
 
-  /** Watches what the config says: called again after each reload. */
-  async follow(config: Config): Promise<void> {
-    const { watch } = config
+  /** Watches what the config says: called again after each reload. Resolves when it does, or is asked for something else. */
+  follow(config: Config): Promise<void> {
     const paths = watchedPaths(config)
-    const wanted = JSON.stringify([watch, paths, config.ports.map((port) => port.static)])
-    if (wanted === this.#watched) return
-    this.#watched = wanted
-    await this.stop()
-    if (!watch.enabled) return
+    const wanted = JSON.stringify([config.watch, paths, config.ports.map((port) => port.static)])
+    if (wanted !== this.#watched) {
+      this.#watched = wanted
+      this.#following = this.#begin(config, paths)
+    }
+    return this.#following
+  }
+
+  async stop(): Promise<void> {
+    this.#watched = ''
+    this.#turn++
+    await this.#end()
+  }
+
+  async #begin(config: Config, paths: readonly string[]): Promise<void> {
+    const { watch } = config
+    const turn = ++this.#turn
+    await this.#end()
+    if (!watch.enabled || turn !== this.#turn) return
     // Only who watches pays for it.
     const { watch: start } = await import('chokidar')
+    if (turn !== this.#turn) return
     const ignored = new Set([...watch.ignore, config.runtimeDir, config.dataDir, ...config.ports.flatMap((port) => port.static ?? [])])
-    this.#watcher = start(paths, {
+    const watcher = start([...paths], {
       ignoreInitial: true,
       // The folder that was asked for may have any name.
       ignored: (path) => !paths.includes(path) && (isHidden(path) || ignored.has(path)),
     })
-    this.#watcher.on('all', (event, path) => {
+    this.#watcher = watcher
+    watcher.on('all', (event, path) => {
       if (event !== 'addDir' && event !== 'unlinkDir') this.#saved(path, watch.debounceMs)
     })
-    this.#watcher.on('error', (error) => this.#log.warn({ err: error }, 'Cannot watch all files: save again, or reload by hand'))
-    await new Promise<void>((resolve) => this.#watcher?.on('ready', () => resolve()))
-    this.#log.info({ paths }, 'Watching: a saved file reloads')
+    watcher.on('error', (error) => this.#log.warn({ err: error }, 'Cannot watch all files: save again, or reload by hand'))
+    await new Promise<void>((resolve) => {
+      watcher.on('ready', resolve)
+      // One that is closed before is never ready.
+      this.#onEnd = resolve
+    })
+    if (turn === this.#turn) this.#log.info({ paths }, 'Watching: a saved file reloads')
   }
 
-  async stop(): Promise<void> {
-    clearTimeout(this.#timer)
-    await this.#watcher?.close()
+  async #end(): Promise<void> {
+    const watcher = this.#watcher
     this.#watcher = undefined
+    clearTimeout(this.#timer)
+    this.#onEnd?.()
+    await watcher?.close()
   }
 
   #saved(path: string, debounceMs: number): void {
