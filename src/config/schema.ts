@@ -166,7 +166,7 @@ const admin = z.strictObject({
   host: z.string().min(1).default('127.0.0.1').describe('An IPv4 or IPv6 address, or a name. One that is not loopback needs `token`.'),
   port: portNumber.optional().describe('0 lets the system choose. Needed unless `path` is there.'),
   path: z.string().min(1).optional().describe('A unix socket (mode 0600) instead of host and port.'),
-  token: z.string().min(16).optional().describe('Asked for as `Authorization: Bearer …`. Needed to listen on more than loopback.'),
+  token: z.string().min(16).optional().describe('Asked for as `Authorization: Bearer …`. 16 characters at least. Needed to listen on more than loopback.'),
 })
 
 const watch = z

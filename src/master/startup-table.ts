@@ -1,10 +1,10 @@
 import type { Config, PortConfig } from '../config/schema.ts'
-import { tryLine, tryWebSocket } from './try-line.ts'
+import { tryAdmin, tryLine, tryWebSocket } from './try-line.ts'
 
 /** The table that a start prints: every port with a line to try it by. */
 export function startupTable(config: Config, addresses: ReadonlyMap<string, string>, admin: string | undefined): string {
   const rows = config.ports.flatMap((port) => rowsOf(port, addresses.get(port.name) ?? ''))
-  if (admin !== undefined) rows.push(['admin', 'http', admin, `curl http://${admin}/metrics`])
+  if (admin !== undefined) rows.push(['admin', 'http', admin, tryAdmin(admin, config.admin?.token !== undefined)])
   const header = ['PORT', 'PROTOCOL', 'ADDRESS', 'TRY']
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const line = (row: readonly string[]): string => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()

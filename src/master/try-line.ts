@@ -16,6 +16,12 @@ export function tryWebSocket(port: PortConfig, address: string, path: string): s
   return `${command()} connect ${port.tls === undefined ? 'ws' : 'wss'}://${reachable(address)}${path}`
 }
 
+/** The same for the admin port. The token is in no output: a variable of the shell stands for it. */
+export function tryAdmin(address: string, hasToken: boolean): string {
+  const token = hasToken ? '-H "Authorization: Bearer $TOKEN" ' : ''
+  return address.startsWith('/') ? `curl ${token}--unix-socket ${address} http://localhost/metrics` : `curl ${token}http://${reachable(address)}/metrics`
+}
+
 function tryAddress(port: PortConfig, target: string): string {
   const colon = target.lastIndexOf(':')
   const place = `${target.slice(0, colon).replace(/^\[|\]$/g, '')} ${target.slice(colon + 1)}`

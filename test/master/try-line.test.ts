@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { resolveConfig } from '../../src/config/load-config.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
-import { tryLine } from '../../src/master/try-line.ts'
+import { tryAdmin, tryLine } from '../../src/master/try-line.ts'
 import { DaemonProcess } from '../daemon-process.ts'
 import { program } from '../protocols/example-daemon.ts'
 
@@ -67,6 +67,12 @@ test('the lines of the start-up table bring an answer', { skip: program('nc') ==
     const output = await outputOf(command)
     assert.match(output, /hi/, `${name}: ${command}`)
   }
+})
+
+test('the line of the admin port reaches it, also as a unix socket, and asks for the token', () => {
+  assert.equal(tryAdmin('127.0.0.1:5299', false), 'curl http://127.0.0.1:5299/metrics')
+  assert.equal(tryAdmin('0.0.0.0:5299', true), 'curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:5299/metrics')
+  assert.equal(tryAdmin('/run/admin.sock', false), 'curl --unix-socket /run/admin.sock http://localhost/metrics')
 })
 
 async function outputOf(command: string): Promise<string> {

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { BIN, folder, run } from '../cli/run-cli.ts'
 import { childrenOf, DaemonProcess } from '../daemon-process.ts'
 import { FILES } from './handlers.ts'
+import { calm, type Measured, measure } from './processor-time.ts'
 
 const CHECK_LIMIT_MS = 1000
 // Of the state column in /proc/net/tcp.
@@ -137,12 +138,23 @@ test('check opens nothing', { skip: spawnSync('strace', ['-V']).status !== 0 && 
 
 test('check takes less than a second', async (t) => {
   const dir = project(t, { ports: PORTS })
-  const times: number[] = []
+  const times: Measured[] = []
+  const busy: number[] = []
   for (let i = 0; i < 3; i++) {
-    const start = performance.now()
-    assert.equal((await run(t, ['check', '-c', join(dir, 'config.json')])).code, 0)
-    times.push(performance.now() - start)
+    const before = childrenMs()
+    const check = async (): Promise<void> => assert.equal((await run(t, ['check', '-c', join(dir, 'config.json')])).code, 0)
+    times.push(await measure(process.pid, check))
+    busy.push(childrenMs() - before)
   }
-  t.diagnostic(`${times.map((ms) => ms.toFixed(0)).join(', ')} ms`)
-  assert.ok(Math.min(...times) < CHECK_LIMIT_MS)
+  t.diagnostic(`${times.map(({ ms }) => ms.toFixed(0)).join(', ')} ms, of which ${busy.join(', ')} on a processor`)
+  // Beside other programs it takes as long as they leave it: there it is what it needs itself.
+  assert.ok(Math.min(...busy) < CHECK_LIMIT_MS)
+  assert.ok(calm(times).length === 0 || Math.min(...calm(times)) < CHECK_LIMIT_MS)
 })
+
+/** Time on a processor of all that this process has started and that has ended, in steps of 10 ms: proc(5), cutime and cstime. */
+function childrenMs(): number {
+  const stat = readFileSync('/proc/self/stat', 'latin1')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return 10 * (Number(fields[13]) + Number(fields[14]))
+}
