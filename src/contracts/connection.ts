@@ -48,7 +48,8 @@ export interface Connection {
   /**
    * Closes after everything that was sent, and `last` behind it, has left.
    * @param frame on a WebSocket, the code and reason that the client is told; TCP has no words for them
-   * @throws RangeError for a code or reason that may not be sent
+   * @throws RangeError for a code or reason that may not be sent, and TypeError for a `last` that is neither text nor bytes: it stays open then;
+   * what the framing says of a `last` that it cannot frame: it closes without it
    */
   close(last?: Message, frame?: CloseFrame): void
   /** Closes at once; what has not left is lost. */

@@ -1,7 +1,7 @@
 import type { BusMessage, BusOrigin } from './messages.ts'
 
 /**
- * A bus message as bytes: u8 kind, u8 form of the payload, u16 length of the name, u16 number of exceptions, f64 fd, then who sent it: u32
+ * A bus message as bytes: u8 kind, u8 form of the payload, u16 length of the name, u32 number of exceptions, f64 fd, then who sent it: u32
  * owner and f64 sequence; the name, the exceptions (f64 each) and the payload. All little-endian: both ends are on one machine.
  */
 const KINDS = [
@@ -23,7 +23,7 @@ const KINDS = [
   'unanswered',
   'marked',
 ] as const
-const HEAD_BYTES = 26
+const HEAD_BYTES = 28
 const NO_PAYLOAD = 0
 const TEXT = 1
 const BYTES = 2
@@ -37,10 +37,10 @@ export function encodeBusMessage(message: BusMessage, origin: BusOrigin): Buffer
   bytes[0] = KINDS.indexOf(message.kind)
   bytes[1] = payload === undefined ? NO_PAYLOAD : isText ? TEXT : BYTES
   bytes.writeUInt16LE(nameBytes, 2)
-  bytes.writeUInt16LE(message.except.length, 4)
-  bytes.writeDoubleLE(message.fd, 6)
-  bytes.writeUInt32LE(origin.owner, 14)
-  bytes.writeDoubleLE(origin.sequence, 18)
+  bytes.writeUInt32LE(message.except.length, 4)
+  bytes.writeDoubleLE(message.fd, 8)
+  bytes.writeUInt32LE(origin.owner, 16)
+  bytes.writeDoubleLE(origin.sequence, 20)
   let at = HEAD_BYTES
   at += bytes.write(message.name, at)
   for (const fd of message.except) at = bytes.writeDoubleLE(fd, at)
@@ -52,7 +52,7 @@ export function encodeBusMessage(message: BusMessage, origin: BusOrigin): Buffer
 /** `bytes` may be kept by the message that comes out. */
 export function decodeBusMessage(bytes: Buffer): { message: BusMessage; origin: BusOrigin } {
   const nameBytes = bytes.readUInt16LE(2)
-  const exceptions = bytes.readUInt16LE(4)
+  const exceptions = bytes.readUInt32LE(4)
   let at = HEAD_BYTES
   const name = bytes.toString('utf8', at, at + nameBytes)
   at += nameBytes
@@ -61,7 +61,7 @@ export function decodeBusMessage(bytes: Buffer): { message: BusMessage; origin: 
   const form = bytes[1]
   const payload = form === NO_PAYLOAD ? undefined : form === TEXT ? bytes.toString('utf8', at) : bytes.subarray(at)
   return {
-    message: { kind: KINDS[bytes[0] as number] as BusMessage['kind'], fd: bytes.readDoubleLE(6), name, except, payload },
-    origin: { owner: bytes.readUInt32LE(14), sequence: bytes.readDoubleLE(18) },
+    message: { kind: KINDS[bytes[0] as number] as BusMessage['kind'], fd: bytes.readDoubleLE(8), name, except, payload },
+    origin: { owner: bytes.readUInt32LE(16), sequence: bytes.readDoubleLE(20) },
   }
 }

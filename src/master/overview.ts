@@ -2,6 +2,7 @@ import { type DaemonStatus, portStatuses } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Table, Tables } from '../contracts/table.ts'
 import type { Place } from '../ipc/messages.ts'
+import { droppedLogLines } from '../log/log.ts'
 import type { MetricsBook } from '../metrics/metrics-book.ts'
 import type { MasterFacts } from '../metrics/process-metrics.ts'
 import { VERSION } from '../version.ts'
@@ -92,6 +93,7 @@ export class Overview {
         .filter(({ state }) => state !== 'draining')
         .map(({ name = '', state, restarts }) => ({ process: name, up: state === 'ready', restarts })),
       reloads: now.reloads,
+      droppedLogLines: droppedLogLines(),
       missingWorkers: now.missingWorkers,
       isSettled: now.isSettled,
       certificates: certificatesOf(this.#config),

@@ -65,6 +65,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   polyport_reload_duration_seconds: { type: 'gauge', help: 'How long the last reload took, until every connection that can move had moved.' },
   polyport_master_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of the master.' },
   polyport_master_cpu_seconds_total: { type: 'counter', help: 'User and system CPU time of the master.' },
+  polyport_log_lines_dropped_total: { type: 'counter', help: 'Log lines that could not be written, by process.' },
   polyport_scrape_missing_workers: { type: 'gauge', help: 'Workers that did not answer this scrape in time: their last report is used.' },
   polyport_custom_metrics_omitted: {
     type: 'gauge',

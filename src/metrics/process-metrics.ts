@@ -12,6 +12,8 @@ export interface MasterFacts {
   /** Every process of the config that is no worker. `process` is its place: `task 0`. */
   readonly staff: readonly { readonly process: string; readonly up: boolean; readonly restarts: number }[]
   readonly reloads: { readonly done: number; readonly failed: number /** How long the last one took. */; readonly seconds: number }
+  /** Log lines that the master could not write. */
+  readonly droppedLogLines: number
   /** Workers that did not answer this scrape in time. */
   readonly missingWorkers: number
   /** Every process has just reported, and none gives its connections to another. */
@@ -69,6 +71,7 @@ export function masterMetrics(facts: MasterFacts): MetricJson[] {
     family('polyport_reload_duration_seconds', single(facts.reloads.seconds)),
     family('polyport_master_resident_memory_bytes', single(process.memoryUsage.rss())),
     family('polyport_master_cpu_seconds_total', single((user + system) / 1e6)),
+    logMetric('master', facts.droppedLogLines),
     family('polyport_scrape_missing_workers', single(facts.missingWorkers)),
   ]
 }
@@ -127,6 +130,11 @@ export function staffMetrics(all: readonly SlotFacts[], staff: MasterFacts['staf
       alive.map(({ lagMax, labels }) => ({ value: lagMax, labels })),
     ),
   ]
+}
+
+/** What a process could not log. @param process its place: `worker 0`, `task 0` */
+export function logMetric(process: string, droppedLines: number): MetricJson {
+  return family('polyport_log_lines_dropped_total', [{ value: droppedLines, labels: { process } }])
 }
 
 function single(value: number): MetricJson['values'] {

@@ -3,7 +3,7 @@ import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
 import type { TlsInfo } from '../contracts/tls-info.ts'
-import { messageLength } from '../framing/message-length.ts'
+import { checkMessage, messageLength } from '../framing/message-length.ts'
 import type { PeerAddress } from './address.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -30,11 +30,12 @@ export class SocketConnection implements Connection {
   had: ReadonlyMap<number, number> | null = null
   readonly tls: TlsInfo | undefined
   isOpen = true
+  /** Why it is closing or has closed. */
+  reason: CloseReason | undefined = undefined
   /** When all of its messages so far would have come at the port's rate, in `performance.now()` milliseconds. */
   rateDue = 0
   readonly #context: ConnectionContext
   #data: Record<string, unknown> | null = null
-  #reason: CloseReason | undefined = undefined
   readonly #sending: SendQueue
   #bytesInOtherWorkers = 0
   #bytesOutOtherWorkers = 0
@@ -132,7 +133,7 @@ export class SocketConnection implements Connection {
     if (this.isOpen && this.#sending.hasRoom(frame.length)) this.#sending.hold(frame)
   }
 
-  /** A message to many could not be framed as this port frames. */
+  /** A message of another connection's handler could not be framed as this port frames. */
   cannotFrame(error: unknown): void {
     this.#context.port.failed(error, 'send', this.fd)
   }
@@ -148,9 +149,13 @@ export class SocketConnection implements Connection {
   close(last?: Message, frame?: CloseFrame): void {
     if (this.#isMoved) this.#context.port.daemon.close(this.fd, last, frame)
     if (!this.isOpen) return
+    if (last !== undefined) checkMessage(last)
     if (frame !== undefined) this.wire.closeWith?.(this, frame)
-    if (last !== undefined) this.send(last)
-    this.end('server')
+    try {
+      if (last !== undefined) this.send(last)
+    } finally {
+      this.end('server')
+    }
   }
 
   destroy(): void {
@@ -179,11 +184,6 @@ export class SocketConnection implements Connection {
 
   resume(): void {
     this.inbox.resume(PausedBy.handler)
-  }
-
-  /** Why it is closing or has closed. */
-  get reason(): CloseReason | undefined {
-    return this.#reason
   }
 
   /** A callback has returned a promise: messages wait for it. */
@@ -243,7 +243,7 @@ export class SocketConnection implements Connection {
     const { port } = this.#context
     // Until onClose: a stop waits for it, and for the messages before it.
     port.begin()
-    port.released(this.socket, this.#reason ?? 'client')
+    port.released(this.socket, this.reason ?? 'client')
     // It was to move, and has closed before.
     if (this.inbox.goOn()) void this.#work(undefined)
     if (!this.inbox.isBusy) this.#closed()
@@ -317,13 +317,13 @@ export class SocketConnection implements Connection {
   }
 
   #closed(): void {
-    this.#context.callbacks.closed(this, this.#reason ?? 'client')
+    this.#context.callbacks.closed(this, this.reason ?? 'client')
     this.#context.port.finish()
   }
 
   #shut(reason: CloseReason): void {
     this.isOpen = false
-    this.#reason = reason
+    this.reason = reason
     this.#sending.clear()
     const { outbox, connections } = this.#context
     if (outbox.reader === this) outbox.used = 0

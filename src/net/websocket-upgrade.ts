@@ -134,11 +134,12 @@ export class WebSocketUpgrade {
   }
 
   /** Undefined when the client is refused: it has its answer. */
-  async #accept(request: IncomingMessage, socket: Socket): Promise<Accepted | undefined> {
+  async #accept(request: IncomingMessage, socket: HttpSocket): Promise<Accepted | undefined> {
     if (this.#authorization !== undefined) {
       const cookies = await this.#authorization.ask(request, socket)
       if (cookies === undefined) {
-        this.port.refused('denied')
+        // Unless it has been refused meanwhile, for the time that this took.
+        if (socket.polyportRefused === undefined) this.port.refused('denied')
         return undefined
       }
       this.#cookies.set(request, cookies)
@@ -148,7 +149,8 @@ export class WebSocketUpgrade {
   }
 
   /** `onUpgrade` takes too long: that is no fault of the client's. */
-  #giveUp(socket: Socket): void {
+  #giveUp(socket: HttpSocket): void {
+    socket.polyportRefused = 'error'
     this.port.log.warn({ seconds: this.port.limits.upgradeSeconds }, 'Upgrade refused: onUpgrade has not answered in time')
     this.port.refused('error')
     answerAndEnd(socket, 503)

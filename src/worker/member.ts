@@ -6,11 +6,14 @@ import { busMetrics } from '../ipc/bus-metrics.ts'
 import { Mailroom } from '../ipc/mailroom.ts'
 import type { BusMessage, BusOrigin, BusPeer, ProcessStart } from '../ipc/messages.ts'
 import { isPost } from '../ipc/messages.ts'
+import { placeText } from '../ipc/place.ts'
 import type { Post } from '../ipc/post.ts'
 import { Lifecycle } from '../lifecycle/lifecycle.ts'
 import type { LoadedHooks } from '../lifecycle/load-lifecycle.ts'
+import { droppedLogLines } from '../log/log.ts'
 import { type LazyRegistry, lazyRegistry } from '../metrics/lazy-registry.ts'
 import type { MetricJson } from '../metrics/metric-json.ts'
+import { logMetric } from '../metrics/process-metrics.ts'
 import { Connections } from '../net/connections.ts'
 import { processLinks } from '../processes/process-links.ts'
 import { ConnectionCounts } from '../shared/connection-counts.ts'
@@ -115,7 +118,9 @@ export class Member {
   get metrics(): readonly MetricJson[] {
     const { place } = this.#parts.start
     const messages = place.role === 'worker' ? messageMetrics(place.index, this.messages.errors) : []
-    return [...messages, ...busMetrics(place, this.bus), ...this.lifecycle.metrics]
+    // Where all roles play in one process, that is counted as the master's.
+    const log = this.#parts.post === undefined ? [logMetric(placeText(place), droppedLogLines())] : []
+    return [...messages, ...busMetrics(place, this.bus), ...this.lifecycle.metrics, ...log]
   }
 
   async stop(): Promise<void> {

@@ -221,20 +221,25 @@ export class WorkerDaemon implements Daemon {
 
   /** Gives a message of the bus to one connection, if it is meant for it. */
   replay(connection: SocketConnection, message: BusMessage): void {
-    const { kind, name, fd, except, payload = '' } = message
+    const { kind, name, fd, except } = message
     if (kind === 'publish') {
-      if (connection.groups?.has(name) === true && !except.includes(connection.fd)) connection.send(payload)
+      if (connection.groups?.has(name) === true && !except.includes(connection.fd)) this.#apply(connection, { ...message, kind: 'send' })
     } else if (kind === 'broadcast') {
-      if (name === '' || name === connection.port) connection.send(payload)
+      if (name === '' || name === connection.port) this.#apply(connection, { ...message, kind: 'send' })
     } else if (fd === connection.fd) this.#apply(connection, message)
   }
 
   #apply(connection: SocketConnection, { kind, name, payload }: BusMessage): void {
     const { connections } = this.#parts
-    if (kind === 'send') connection.send(payload ?? '')
-    // Checked where it was sent.
-    else if (kind === 'close') connection.close(payload, name === '' ? undefined : (JSON.parse(name) as CloseFrame))
-    else if (kind === 'join') connections.joined(connection, name)
+    try {
+      if (kind === 'send') connection.send(payload ?? '')
+      // Checked where it was sent.
+      else if (kind === 'close') connection.close(payload, name === '' ? undefined : (JSON.parse(name) as CloseFrame))
+    } catch (error) {
+      // Only here is it known how the port frames, and who sent it has gone on.
+      connection.cannotFrame(error)
+    }
+    if (kind === 'join') connections.joined(connection, name)
     else if (kind === 'leave') connections.left(connection, name)
     else if (kind === 'bind') connection.uid = name
     else if (kind === 'unbind') connection.uid = undefined

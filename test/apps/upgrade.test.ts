@@ -42,6 +42,7 @@ app.use('/ws', (request, response, next) => {
   if (request.query.how === 'redirect') return response.redirect('/login')
   if (request.query.how === 'break') { response.status(500).write('half'); return response.destroy() }
   if (request.query.how === 'large') return response.status(400).send('x'.repeat(3_000_000))
+  if (request.query.how === 'never') return
   if (request.query.how === 'answer') return response.sendStatus(204)
   if (request.session.user === undefined) return response.status(401).set('WWW-Authenticate', 'Form').json({ error: 'log in' })
   request.user = request.session.user
@@ -268,6 +269,27 @@ describe('an upgrade that the app authorises', () => {
     await daemon.line(/"callback":"onRequest","msg":"Handler failed in onRequest"/)
     assert.match(await daemon.metrics(), /polyport_connections_refused_total\{port="web",reason="denied"\} [1-9]/)
     assert.equal(await daemon.stop(), 0)
+  })
+
+  test('that takes longer than upgradeSeconds is refused once', async (t) => {
+    const ports = [{ name: 'web', protocol: 'http', port: 0, handler: './express.mjs', websocket: { ...WEBSOCKET, limits: { upgradeSeconds: 1 } } }]
+    const daemon = await DaemonProcess.start(t, { ports }, { files: FILES })
+    const { host, port } = await daemon.address('web')
+    const socket = new WebSocket(`ws://${host}:${port}/ws?how=never`)
+    const response: http.IncomingMessage = await new Promise((resolve, reject) => {
+      socket.on('unexpected-response', (_request, response) => resolve(response))
+      socket.on('error', reject)
+    })
+    response.resume()
+    await once(response, 'close')
+    await daemon.line(/has not answered in time/)
+
+    assert.equal(response.statusCode, 503)
+    const refusals = (await daemon.metrics()).matchAll(/^polyport_connections_refused_total\{port="web",reason="(\w+)"\} ([1-9]\d*)$/gm)
+    assert.deepEqual(
+      Array.from(refusals, ([, reason, count]) => [reason, count]),
+      [['error', '1']],
+    )
   })
 })
 

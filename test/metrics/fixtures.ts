@@ -17,6 +17,7 @@ export const FACTS: MasterFacts = {
     { slot: 1, up: true, restarts: 0 },
   ],
   staff: [{ process: 'task 0', up: true, restarts: 1 }],
+  droppedLogLines: 0,
   missingWorkers: 0,
   certificates: [{ port: 'line', certificate: 'default', expiresAt: Date.now() + 86_400_000 }],
   isSettled: true,

@@ -22,7 +22,8 @@ for (const where of ['a full disk', 'a pipe that nobody reads any more']) {
   test(`stdout and stderr are ${where}: the daemon starts and serves, and so do handlers that print`, async (t) => {
     const dir = folder(t)
     writeFileSync(join(dir, 'printer.mjs'), PRINTER)
-    const config = { workers: 1, ports: [{ name: 'line', protocol: 'tcp', path: './line.sock', handler: './printer.mjs' }] }
+    const admin = { path: './admin.sock' }
+    const config = { workers: 1, admin, ports: [{ name: 'line', protocol: 'tcp', path: './line.sock', handler: './printer.mjs' }] }
     writeFileSync(join(dir, 'config.json'), JSON.stringify(config))
     const full = openSync('/dev/full', 'w')
     const stdio = where === 'a full disk' ? full : 'pipe'
@@ -45,6 +46,13 @@ for (const where of ['a full disk', 'a pipe that nobody reads any more']) {
     }
     assert.equal(pids.size, 1)
     assert.equal(child.exitCode, null)
+    const scrape = await Client.open({ path: join(dir, 'admin.sock') })
+    t.after(() => scrape.socket.destroy())
+    scrape.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    await eventually('the page is whole', () => scrape.text.includes('polyport_custom_metrics_omitted '))
+    const lost = (process: string): number => Number(new RegExp(`polyport_log_lines_dropped_total\\{process="${process}"\\} (\\d+)`).exec(scrape.text)?.[1])
+    assert.ok(lost('master') > 0, scrape.text)
+    assert.ok(lost('worker 0') >= 20, scrape.text)
     child.kill('SIGTERM')
     assert.equal((await ended)[0], 0)
   })
