@@ -9,6 +9,8 @@ import { identityOf, type StreamHandle } from '../net/node-internals.ts'
 const SWEEP_MS = 20
 // So many are on their way at a time: enough that nobody waits for an answer, few enough that each is away for a moment only.
 const NUM_UNDER_WAY = 64
+// What was sent to this worker alone comes first. A process that sends nothing for so long is stuck: what it had sent is not waited for.
+const MARKS_WAIT_MS = 5000
 
 /** A port, as far as its connections are to leave. */
 export interface LeavingPort {
@@ -48,6 +50,9 @@ export class Departure {
   /** Connections whose `data` cannot be cloned: they stay. */
   readonly #unmovable = new Set<number>()
   #order: LeaveOrder | undefined
+  /** The heirs as they were ordered: others tell which ones they send to by these. Empty once that has been waited for. */
+  #awaited: readonly number[] = []
+  #awaitedUntil = 0
   #isTold = false
   #lastId = 0
   #timer: NodeJS.Timeout | undefined
@@ -59,6 +64,8 @@ export class Departure {
   /** Begins, or goes on with other heirs. */
   start(order: LeaveOrder): void {
     this.#order = order
+    this.#awaited = order.heirs.map(({ owner }) => owner)
+    this.#awaitedUntil = performance.now() + MARKS_WAIT_MS
     this.#isTold = false
     for (const [id, { heir, isGone }] of this.#underWay) if (!isGone && !order.heirs.some(({ owner }) => owner === heir.owner)) this.stay(id)
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS)
@@ -104,7 +111,7 @@ export class Departure {
   #sweep(): void {
     const order = this.#order
     const { ports, owner: from, give } = this.#parts
-    if (order === undefined || order.heirs.length === 0) return
+    if (order === undefined || order.heirs.length === 0 || this.#mustWait()) return
     let isFull = false
     const halted = new Set(Array.from(this.#underWay.values(), ({ movable }) => movable.handle))
     for (const port of ports) {
@@ -123,6 +130,18 @@ export class Departure {
     if (this.#underWay.size > 0 || this.#isTold) return
     this.#isTold = true
     this.#parts.onLeft()
+  }
+
+  /** Others have sent something for the connections here that has not come yet, and that the heirs do not get. */
+  #mustWait(): boolean {
+    const { bus, log } = this.#parts
+    if (this.#awaited.length === 0) return false
+    if (!bus.isMarked(this.#awaited)) {
+      if (performance.now() < this.#awaitedUntil) return true
+      log.warn('Another process does not say that it knows of the hand-over: what it has sent may be lost')
+    }
+    this.#awaited = []
+    return false
   }
 
   /** The heir holds the handle: the rest follows. */

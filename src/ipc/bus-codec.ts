@@ -21,6 +21,7 @@ const KINDS = [
   'ask',
   'answer',
   'unanswered',
+  'marked',
 ] as const
 const HEAD_BYTES = 28
 const NO_PAYLOAD = 0

@@ -36,6 +36,8 @@ export class Bus {
   readonly #incoming = new Set<Socket>()
   /** Owner → the last of its messages that was handled here. */
   readonly #seen = new Map<number, number>()
+  /** Owner → the heirs of this worker that it sends to, too, as of what has come from it. */
+  readonly #marks = new Map<number, string>()
   #isHeir = false
   #recent: { message: BusMessage; origin: BusOrigin }[] = []
   #recentBytes = 0
@@ -73,6 +75,8 @@ export class Bus {
       link.close()
       this.#links.delete(owner)
     }
+    for (const owner of this.#marks.keys()) if (!owners.has(owner)) this.#marks.delete(owner)
+    const before = new Map(this.#heirs)
     this.#heirs.clear()
     this.#isHeir = false
     for (const { owner, bus, heirs } of peers) {
@@ -80,10 +84,22 @@ export class Bus {
       if (heirs.length > 0) this.#heirs.set(owner, [owner, ...heirs])
       if (heirs.includes(self)) this.#isHeir = true
     }
+    for (const [owner, now] of this.#heirs) if (owner !== self && now.join() !== before.get(owner)?.join()) this.#mark(owner, now.slice(1))
     this.#workers = peers.flatMap(({ role, owner }) => (role === 'worker' ? (this.#links.get(owner) ?? []) : []))
     if (this.#isHeir) return
     this.#recent = []
     this.#recentBytes = 0
+  }
+
+  /** Behind all that this process has sent to that one alone. */
+  #mark(owner: number, heirs: readonly number[]): void {
+    this.tell(owner, { kind: 'marked', fd: 0, name: heirs.join(), except: [], payload: undefined })
+  }
+
+  /** Whether all that others have sent to this worker alone, before they knew of these heirs, has been handled. */
+  isMarked(heirs: readonly number[]): boolean {
+    const name = heirs.join()
+    return Array.from(this.#links.keys()).every((owner) => this.#marks.get(owner) === name)
   }
 
   #linkTo(path: string): BusLink {
@@ -177,6 +193,7 @@ export class Bus {
 
   #take(bytes: Buffer): void {
     const { message, origin } = decodeBusMessage(bytes)
+    if (message.kind === 'marked') return void this.#marks.set(origin.owner, message.name)
     // Before it is handled: what is done in answer to it, a move above all, comes after it.
     this.#seen.set(origin.owner, origin.sequence)
     this.#remember(message, origin)

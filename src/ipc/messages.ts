@@ -155,10 +155,25 @@ export function isPost(kind: BusMessage['kind']): kind is PostKind {
 /**
  * What processes say to each other, straight over the bus. `name` is a group, a port or a uid; fields that a kind does not use are empty.
  * `held` to `refused` are of a hand-over, `fd` is the number of the move then: the handle is here; the state; it goes on here; it cannot go on here.
+ * `marked`: all that comes from here on went to the heirs, too; `name` says which.
  * The last four are of `post.ts`: `name` is the topic, `fd` the number of a question.
  */
 export interface BusMessage {
-  readonly kind: 'send' | 'close' | 'publish' | 'broadcast' | 'join' | 'leave' | 'bind' | 'unbind' | 'held' | 'state' | 'arrived' | 'refused' | PostKind
+  readonly kind:
+    | 'send'
+    | 'close'
+    | 'publish'
+    | 'broadcast'
+    | 'join'
+    | 'leave'
+    | 'bind'
+    | 'unbind'
+    | 'held'
+    | 'state'
+    | 'arrived'
+    | 'refused'
+    | 'marked'
+    | PostKind
   readonly fd: number
   readonly name: string
   readonly except: readonly number[]
