@@ -18,7 +18,10 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   polyport_messages_sent_total: { type: 'counter', help: 'Messages, datagrams or responses sent.' },
   polyport_bytes_received_total: { type: 'counter', help: 'Bytes received, framing included.' },
   polyport_bytes_sent_total: { type: 'counter', help: 'Bytes sent, framing included.' },
-  polyport_messages_dropped_total: { type: 'counter', help: 'Messages that were not sent because a send buffer was full.' },
+  polyport_messages_dropped_total: {
+    type: 'counter',
+    help: 'Messages that were not sent because a send buffer was full, and datagrams that came while too many waited for the handler.',
+  },
   polyport_handler_errors_total: { type: 'counter', help: 'Throws and rejections of the handler.' },
   polyport_handler_duration_seconds: { type: 'histogram', help: 'Time in the message callback of the handler, promises included.' },
   polyport_requests_refused_total: { type: 'counter', help: 'HTTP requests refused as they break the protocol or a limit, by reason and status.' },

@@ -9,6 +9,10 @@ import type { Listener } from './listener.ts'
 import { stopReceiving } from './node-internals.ts'
 import type { Port } from './port.ts'
 
+// What may wait for promises of the handler, each datagram with what its promise takes.
+const MAX_PENDING_BYTES = 64 * 1024 * 1024
+const PROMISE_BYTES = 1024
+
 /** A UDP socket, or a unix datagram socket. */
 export type DatagramSocket = {
   close(): void
@@ -24,6 +28,9 @@ export class DatagramListener implements Listener {
   readonly #socket: DatagramSocket
   readonly #mayEnter: ((address: string) => boolean) | undefined
   #isClosed = false
+  #pendingBytes = 0
+  /** Since what waits was too much, until half of it is done. */
+  #isBehind = false
 
   /** @param mayEnter whose datagrams are taken; everybody's without it */
   constructor(port: Port, socket: DatagramSocket, mayEnter?: (address: string) => boolean) {
@@ -54,13 +61,14 @@ export class DatagramListener implements Listener {
   #receive(packet: Buffer, from: { address: string; port: number }): void {
     const { counters, handler } = this.port
     if (this.#mayEnter?.(plainAddress(from.address)) === false) return counters.refuse('denied')
+    if (this.#pendingBytes >= MAX_PENDING_BYTES) return this.#overflow()
     counters.messagesIn++
     counters.bytesIn += packet.length
     const start = performance.now()
     try {
       const result: unknown = (handler as UdpHandler).onPacket(packet, new DatagramPeer(this, from))
       if (isPromise(result)) {
-        void this.#settle(result, start)
+        void this.#settle(result, start, packet.length + PROMISE_BYTES)
         return
       }
     } catch (error) {
@@ -69,8 +77,18 @@ export class DatagramListener implements Listener {
     counters.handler.observeMs(performance.now() - start)
   }
 
-  async #settle(result: PromiseLike<unknown>, start: number): Promise<void> {
+  /** A sender of datagrams cannot be held back: what comes is dropped until the handler has caught up. */
+  #overflow(): void {
+    this.#dropped()
+    if (!this.#isBehind) this.port.log.warn({ bytes: this.#pendingBytes }, 'Datagrams are dropped: too many wait for promises of onPacket')
+    this.#isBehind = true
+  }
+
+  async #settle(result: PromiseLike<unknown>, start: number, bytes: number): Promise<void> {
+    this.#pendingBytes += bytes
     await this.port.settle(result, 'onPacket')
+    this.#pendingBytes -= bytes
+    if (this.#pendingBytes <= MAX_PENDING_BYTES / 2) this.#isBehind = false
     this.port.counters.handler.observeMs(performance.now() - start)
   }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import dgram from 'node:dgram'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { PortCounters } from '../../src/metrics/port-counters.ts'
-import { DatagramListener } from '../../src/net/datagram-listener.ts'
+import { DatagramListener, type DatagramSocket } from '../../src/net/datagram-listener.ts'
 import type { Port } from '../../src/net/port.ts'
 
 async function listen(
@@ -45,3 +45,34 @@ test('DatagramListener takes whatever onPacket returns that is no promise for do
 
   assert.deepEqual(failures, [])
 })
+
+for (const size of [60_000, 0]) {
+  test(`DatagramListener drops and counts datagrams of ${size} bytes while 64 MiB wait for promises of onPacket`, async () => {
+    const counters = new PortCounters()
+    const pending: PromiseWithResolvers<void>[] = []
+    const warnings: unknown[] = []
+    const handler = {
+      onPacket(): Promise<void> {
+        const promise = Promise.withResolvers<void>()
+        pending.push(promise)
+        return promise.promise
+      },
+    }
+    const log = { warn: (...args: unknown[]) => warnings.push(args) }
+    const socket = new EventEmitter()
+    new DatagramListener({ counters, handler, log, settle: (result: unknown) => result } as unknown as Port, socket as unknown as DatagramSocket)
+    const packet = Buffer.alloc(size)
+    const taken = Math.ceil((64 * 1024 * 1024) / (size + 1024))
+    const receive = (count: number): void => {
+      for (let i = 0; i < count; i++) socket.emit('message', packet, { address: '127.0.0.1', port: 1 })
+    }
+
+    receive(taken + 10)
+    assert.deepEqual([pending.length, counters.messagesIn, counters.dropped, warnings.length], [taken, taken, 10, 1])
+    for (const { resolve } of pending.splice(0)) resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    receive(taken + 5)
+
+    assert.deepEqual([pending.length, counters.dropped, warnings.length], [taken, 15, 2])
+  })
+}
