@@ -15,6 +15,9 @@ export class SharedState {
   readonly #store: Store
   readonly #registry: Registry
   readonly #sentry: Sentry
+  readonly #log: Logger
+  /** Processes that have ended, and have left something. */
+  readonly #ended = new Set<number>()
   #tables: OpenTables
 
   /**
@@ -29,6 +32,7 @@ export class SharedState {
 
   private constructor(config: Config, { uid, log }: { uid: number | undefined; log: Logger }) {
     this.dir = sharedMemoryDir(config.runtimeDir)
+    this.#log = log
     this.#store = Store.create({ dir: this.dir, uid })
     try {
       this.#registry = new Registry(this.#store)
@@ -53,9 +57,19 @@ export class SharedState {
     return this.#registry.counts()
   }
 
-  /** A process has ended: nothing of it is left. @returns how many connections it had */
+  /** A process has ended: nothing of it is left, or nothing once another has ended where memory cannot be written. @returns how many connections it had */
   forget(owner: number): number {
-    return this.#registry.purge(owner).length
+    this.#ended.add(owner)
+    let connections = 0
+    try {
+      for (const ended of this.#ended) {
+        connections += this.#registry.purge(ended).length
+        this.#ended.delete(ended)
+      }
+    } catch (error) {
+      this.#log.error({ err: error, owner }, 'Shared memory cannot be written: what a process has left in it stays until another ends')
+    }
+    return connections
   }
 
   close(): void {

@@ -30,7 +30,6 @@ export class SocketConnection implements Connection {
   had: ReadonlyMap<number, number> | null = null
   readonly tls: TlsInfo | undefined
   isOpen = true
-  /** Why it is closing or has closed. */
   reason: CloseReason | undefined = undefined
   /** When all of its messages so far would have come at the port's rate, in `performance.now()` milliseconds. */
   rateDue = 0
@@ -174,10 +173,6 @@ export class SocketConnection implements Connection {
     if (this.isOpen) this.#context.connections.bind(this, uid)
   }
 
-  get pausedBy(): number {
-    return this.inbox.pausedBy
-  }
-
   pause(): void {
     this.inbox.pause(PausedBy.handler)
   }
@@ -297,8 +292,7 @@ export class SocketConnection implements Connection {
 
   /** It is another worker's now: no callback comes any more, and what code that still holds this object sends is passed on. */
   letGo(): void {
-    this.isOpen = false
-    this.#isClosed = true
+    this.forget()
     this.#isMoved = true
     this.#context.connections.letGo(this)
     this.#context.port.letGo(this.socket, this.#sending.unsent().length)
@@ -314,6 +308,12 @@ export class SocketConnection implements Connection {
     if (promise === undefined && waiting.length === 0) return
     for (const message of waiting) this.inbox.add(typeof message === 'string' ? message : Buffer.from(message))
     void this.#work(promise)
+  }
+
+  /** No callback comes any more. */
+  forget(): void {
+    this.isOpen = false
+    this.#isClosed = true
   }
 
   #closed(): void {

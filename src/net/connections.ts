@@ -1,4 +1,5 @@
 import type { ConnectionInfo, Message } from '../contracts/connection.ts'
+import type { Logger } from '../contracts/logger.ts'
 import type { SocketConnection } from './connection.ts'
 import { encode, type Wire } from './wire.ts'
 
@@ -28,8 +29,10 @@ export class Connections {
   readonly #nextFd: () => number
   readonly #owner: number
   readonly #slot: number
+  readonly #log: Logger
 
-  constructor(parts: { registry: ConnectionRegistry; nextFd: () => number; owner: number; slot: number }) {
+  constructor(parts: { registry: ConnectionRegistry; nextFd: () => number; owner: number; slot: number; log: Logger }) {
+    this.#log = parts.log
     this.#registry = parts.registry
     this.#nextFd = parts.nextFd
     this.#owner = parts.owner
@@ -57,9 +60,10 @@ export class Connections {
     this.#registry.checkNames(uid, groups)
   }
 
+  /** @throws what shared memory says when it cannot be written: nothing of the connection is kept */
   add(connection: SocketConnection): void {
-    this.#byFd.set(connection.fd, connection)
     this.#register(connection)
+    this.#byFd.set(connection.fd, connection)
     for (const group of connection.groups ?? []) this.#enter(connection, group)
   }
 
@@ -83,7 +87,11 @@ export class Connections {
     this.#arrived.delete(connection)
     this.#unwritten.delete(connection)
     for (const group of connection.groups ?? []) this.#exit(connection, group)
-    this.#registry.remove(connection.fd)
+    try {
+      this.#registry.remove(connection.fd)
+    } catch (error) {
+      this.#log.error({ err: error, fd: connection.fd }, 'Shared memory cannot be written: a closed connection is listed until its worker ends')
+    }
   }
 
   /** It is another worker's now, which says so to the registry. */

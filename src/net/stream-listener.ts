@@ -13,6 +13,7 @@ import type { Movable, MovedState } from './movable.ts'
 import { type StreamHandle, setPeer, socketFromHandle, streamHandleOf } from './node-internals.ts'
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
+import { registered } from './registration.ts'
 import { reasonOf } from './socket-error.ts'
 import { TcpWire } from './tcp-wire.ts'
 import type { SecureListener } from './tls-listener.ts'
@@ -38,7 +39,7 @@ export class StreamListener implements SecureListener {
     const wire = new TcpWire(parts.framing)
     const callbacks = callbacksOf(parts.port, wire)
     parts.port.heartbeat?.watch({
-      pausedBy: (socket) => (socket as Partial<StreamSocket>).polyport?.connection.pausedBy,
+      pausedBy: (socket) => (socket as Partial<StreamSocket>).polyport?.connection.inbox.pausedBy,
       end: (socket) => endSilent((socket as StreamSocket).polyport.connection),
     })
     this.#context = { port: parts.port, wire, outbox: parts.outbox, connections: parts.connections, callbacks }
@@ -58,15 +59,15 @@ export class StreamListener implements SecureListener {
   }
 
   #open(socket: StreamSocket, peer: PeerAddress, head?: Buffer): void {
-    const connection = this.#connect(socket, peer)
-    this.#context.connections.add(connection)
+    const connection = registered(this.#context, socket, () => this.#connect(socket, peer))
+    if (connection === undefined) return
     const { log } = this.port
     if (log.isLevelEnabled('debug')) log.debug({ fd: connection.fd, remoteAddress: peer.address, remotePort: peer.port }, 'Connection opened')
     const promise = this.#context.callbacks.opened(connection)
     if (promise !== undefined) connection.waitFor(promise)
     if (head !== undefined) this.#push(socket, head, head.length)
     // Starts to read: nothing has been, so onConnect comes before the first message.
-    if (connection.isOpen && connection.pausedBy === 0) socket.read(0)
+    if (connection.isOpen && connection.inbox.pausedBy === 0) socket.read(0)
   }
 
   #connect(socket: StreamSocket, peer: PeerAddress | ConnectionState): SocketConnection {
@@ -107,7 +108,7 @@ export class StreamListener implements SecureListener {
     })
     this.#push(socket, Buffer.from(state.pending), state.pending.length)
     if (state.connection.hasEnded) connection.onPeerEnd()
-    if (connection.isOpen && connection.pausedBy === 0) socket.read(0)
+    if (connection.isOpen && connection.inbox.pausedBy === 0) socket.read(0)
   }
 
   /** One read of a connection behind TLS. */

@@ -21,6 +21,7 @@ import { type StreamHandle, socketFromHandle, streamHandleOf } from './node-inte
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { OVERLOADED, STATUS } from './refusal.ts'
+import { registered } from './registration.ts'
 import type { Fault } from './request-head.ts'
 import { type Accepted, checkUpgradeAnswer, type Denied } from './upgrade-answer.ts'
 import type { UpgradeAuthorization } from './upgrade-authorization.ts'
@@ -70,7 +71,7 @@ export class WebSocketUpgrade {
     this.#origins = parts.origins && new Origins(parts.origins)
     const callbacks = callbacksOf(parts.port, webSocketWire)
     parts.port.heartbeat?.watch({
-      pausedBy: (socket) => (socket as Partial<PolyportSocket>).polyport?.connection.pausedBy,
+      pausedBy: (socket) => (socket as Partial<PolyportSocket>).polyport?.connection.inbox.pausedBy,
       ping: (socket) => (socket as PolyportSocket).polyport.connection.sendControl(PING),
       end: (socket) => (socket as PolyportSocket).polyport.connection.abort('heartbeat'),
     })
@@ -195,11 +196,14 @@ export class WebSocketUpgrade {
   #open(webSocket: PolyportWebSocket, socket: PolyportSocket, request: IncomingMessage, accepted: Accepted): void {
     socket.off('error', ignore)
     const peer = clientOf(request)
-    const connection = this.#connect(webSocket, socket, peer)
-    connection.uid = accepted.uid
-    if (accepted.groups !== undefined) connection.groups = new Set(accepted.groups)
-    if (accepted.data !== undefined) connection.data = accepted.data
-    this.#context.connections.add(connection)
+    const connection = registered(this.#context, socket, () => {
+      const made = this.#connect(webSocket, socket, peer)
+      made.uid = accepted.uid
+      if (accepted.groups !== undefined) made.groups = new Set(accepted.groups)
+      if (accepted.data !== undefined) made.data = accepted.data
+      return made
+    })
+    if (connection === undefined) return
     const { log } = this.port
     if (log.isLevelEnabled('debug')) log.debug({ fd: connection.fd, remoteAddress: peer.address, remotePort: peer.port }, 'Connection opened')
     const promise = this.#context.callbacks.opened(connection, request)
@@ -250,7 +254,7 @@ export class WebSocketUpgrade {
     const connection = this.#connect(webSocket, socket, state.connection)
     this.#context.connections.takeOver(connection, arrival.had)
     connection.takeOver(state.connection, () => arrival.replay(connection))
-    if (connection.pausedBy === 0) webSocket.resume()
+    if (connection.inbox.pausedBy === 0) webSocket.resume()
   }
 
   endOne(socket: Socket, { isRestart }: { isRestart: boolean }): void {

@@ -68,7 +68,7 @@ export class Member {
     this.#store = store
     const fds = new FdAllocator(store)
     this.registry = new Registry(store)
-    this.connections = new Connections({ registry: this.registry, nextFd: () => fds.next(), owner, slot: place.index })
+    this.connections = new Connections({ registry: this.registry, nextFd: () => fds.next(), owner, slot: place.index, log: parts.log })
     this.counts = new ConnectionCounts(store, owner)
     this.userMetrics = lazyRegistry()
     this.bus = new Bus({ path: bus ?? '', owner, log: parts.log, onMessage: (message, origin) => this.#receive(message, origin) })
