@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Logger } from '../contracts/logger.ts'
 import type { ConnectionLimits, OverLimit, Ticket } from '../shared/connection-counts.ts'
 import { plainAddress } from './address.ts'
 import type { AddressList } from './address-list.ts'
@@ -15,6 +16,7 @@ export interface OccupancyParts {
   readonly port: string
   readonly limits: ConnectionLimits
   readonly counts: SharedCounts
+  readonly log: Logger
   /** Their connections are many clients': each counts when it is known which. */
   readonly trustedProxies: AddressList | undefined
 }
@@ -36,8 +38,7 @@ export class Occupancy {
   /** Counts a client in; or says which limit is reached. */
   admit(address: string): OverLimit | undefined {
     if (!this.#isLimited) return undefined
-    const { port, limits, counts } = this.#parts
-    return counts.enter(port, this.#networkOf(address), limits)
+    return this.#enter(this.#networkOf(address), this.#parts.limits)
   }
 
   /** The socket of a client that has been counted in. */
@@ -48,14 +49,14 @@ export class Occupancy {
 
   /** A trusted proxy has said whose connection this is: it counts as one of that address, if there is room. */
   admitForwarded(socket: Socket, address: string): OverLimit | undefined {
-    const { port, limits, counts, trustedProxies } = this.#parts
+    const { limits, trustedProxies } = this.#parts
     const { maxConnectionsPerIp, connectionsPerSecondPerIp } = limits
     if (maxConnectionsPerIp === undefined && connectionsPerSecondPerIp === undefined) return undefined
     // Anybody else counts for the address that it came from.
     if (trustedProxies?.has(plainAddress(socket.remoteAddress ?? '')) !== true) return undefined
     const ticket = this.#tickets.get(socket) ?? UNCOUNTED
     const network = this.#networkOf(address)
-    const over = counts.enter(port, network, { maxConnectionsPerIp, connectionsPerSecondPerIp })
+    const over = this.#enter(network, { maxConnectionsPerIp, connectionsPerSecondPerIp })
     if (over === undefined && maxConnectionsPerIp !== undefined) this.#keep(socket, { ...ticket, network })
     return over
   }
@@ -67,7 +68,13 @@ export class Occupancy {
 
   released(socket: Socket): void {
     const ticket = this.#take(socket)
-    if (ticket !== undefined) this.#parts.counts.leave(this.#parts.port, ticket)
+    if (ticket === undefined) return
+    const { port, counts, log } = this.#parts
+    try {
+      counts.leave(port, ticket)
+    } catch (error) {
+      log.error({ err: error, port }, 'Shared memory cannot be written: a closed connection counts until its worker ends')
+    }
   }
 
   /** The socket moves to another worker, which takes its count over. */
@@ -87,6 +94,17 @@ export class Occupancy {
   replace(old: Socket, socket: Socket): void {
     const ticket = this.#take(old)
     if (ticket !== undefined) this.#keep(socket, ticket)
+  }
+
+  /** Where nobody can be counted there is no room for anybody. */
+  #enter(network: string | undefined, limits: ConnectionLimits): OverLimit | undefined {
+    const { port, counts, log } = this.#parts
+    try {
+      return counts.enter(port, network, limits)
+    } catch (error) {
+      log.error({ err: error, port }, 'Connection refused: shared memory cannot be written')
+      return 'max_connections'
+    }
   }
 
   #ticketFor(address: string): Ticket {

@@ -79,7 +79,8 @@ export class Port implements PortInfo {
     this.sockets = parts.partner?.sockets ?? new Set()
     this.trustedProxies = parts.partner?.trustedProxies ?? (parts.trustedProxies && new AddressList(parts.trustedProxies))
     this.occupancy =
-      parts.partner?.occupancy ?? new Occupancy({ port: parts.name, limits: parts.limits, counts: parts.counts, trustedProxies: this.trustedProxies })
+      parts.partner?.occupancy ??
+      new Occupancy({ port: parts.name, limits: parts.limits, counts: parts.counts, log: parts.log, trustedProxies: this.trustedProxies })
     this.heartbeat = parts.partner?.heartbeat ?? (parts.heartbeat && new Heartbeat({ sockets: this.sockets, config: parts.heartbeat }))
     this.#maxLagMs = parts.partner?.limits.maxLagMs ?? parts.limits.maxLagMs ?? Number.POSITIVE_INFINITY
     this.#lag = this.#maxLagMs === Number.POSITIVE_INFINITY ? undefined : parts.lag

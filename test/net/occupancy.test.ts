@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { Socket } from 'node:net'
 import { describe, test } from 'node:test'
+import { createLog } from '../../src/log/log.ts'
 import { AddressList } from '../../src/net/address-list.ts'
 import { setPeer } from '../../src/net/node-internals.ts'
 import { Occupancy, type SharedCounts } from '../../src/net/occupancy.ts'
+
+const log = createLog({ level: 'silent', format: 'json', name: 'test', role: 'test' })
 
 /** Counts that note what they are asked. */
 function noted(): { counts: SharedCounts; calls: unknown[][] } {
@@ -22,7 +25,7 @@ function noted(): { counts: SharedCounts; calls: unknown[][] } {
 describe('Occupancy', () => {
   test('writes nothing to shared memory for a port without such limits', () => {
     const { counts, calls } = noted()
-    const occupancy = new Occupancy({ port: 'p', limits: {}, counts, trustedProxies: undefined })
+    const occupancy = new Occupancy({ port: 'p', limits: {}, counts, log, trustedProxies: undefined })
     const socket = new Socket()
 
     assert.equal(occupancy.admit('192.0.2.1'), undefined)
@@ -37,7 +40,7 @@ describe('Occupancy', () => {
 
   test('gives back what a socket counted for, once', () => {
     const { counts, calls } = noted()
-    const occupancy = new Occupancy({ port: 'p', limits: { maxConnections: 1, maxConnectionsPerIp: 1 }, counts, trustedProxies: undefined })
+    const occupancy = new Occupancy({ port: 'p', limits: { maxConnections: 1, maxConnectionsPerIp: 1 }, counts, log, trustedProxies: undefined })
     const [plain, secure] = [new Socket(), new Socket()]
 
     occupancy.admit('2001:db8::7')
@@ -50,10 +53,25 @@ describe('Occupancy', () => {
     assert.deepEqual(calls.slice(1), [['leave', 'p', { isInTotal: true, network: '2001:db8:0:0::/64' }]])
   })
 
+  test('has no room where shared memory cannot be written, and lets go all the same', () => {
+    const full = (): never => {
+      throw new Error('MDB_MAP_FULL')
+    }
+    const counts = { enter: full, leave: full, takeOver: full }
+    const occupancy = new Occupancy({ port: 'p', limits: { maxConnections: 1 }, counts, log, trustedProxies: undefined })
+    const socket = new Socket()
+
+    assert.equal(occupancy.admit('192.0.2.1'), 'max_connections')
+    occupancy.hold(socket, '192.0.2.1')
+    occupancy.released(socket)
+
+    assert.equal(occupancy.ticketOf(socket), undefined)
+  })
+
   test('counts connections of a trusted proxy, and of a unix socket, for no address until it is known', () => {
     const { counts, calls } = noted()
     const limits = { maxConnectionsPerIp: 1 }
-    const occupancy = new Occupancy({ port: 'p', limits, counts, trustedProxies: new AddressList(['127.0.0.1', 'unix']) })
+    const occupancy = new Occupancy({ port: 'p', limits, counts, log, trustedProxies: new AddressList(['127.0.0.1', 'unix']) })
     const socket = new Socket()
     setPeer(socket, { address: '127.0.0.1', port: 4711 })
     const other = new Socket()
