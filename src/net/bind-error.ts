@@ -1,10 +1,17 @@
+import { existsSync } from 'node:fs'
+import { dirname, isAbsolute } from 'node:path'
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { BindError } from '../errors.ts'
 
 /** Turns an errno of bind(2) or listen(2) into one sentence that says what to do. `code` is negative, as libuv gives it. */
 export function bindError(what: string, address: string, code: number): BindError {
-  const name = getSystemErrorName(code)
+  // libuv gives EACCES for ENOENT, as Windows does.
+  const name = isInNoFolder(address) ? 'ENOENT' : getSystemErrorName(code)
   return new BindError(`Cannot open ${what} on ${address}: ${REASONS[name] ?? `${getSystemErrorMessage(code)} (${name})`}`)
+}
+
+function isInNoFolder(address: string): boolean {
+  return isAbsolute(address) && !existsSync(dirname(address))
 }
 
 const REASONS: Readonly<Record<string, string>> = {

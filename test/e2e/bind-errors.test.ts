@@ -49,7 +49,7 @@ test('a host name that does not resolve', async (t) => {
 })
 
 test('a unix socket in a folder that does not exist', async (t) => {
-  await fails(t, { protocol: 'tcp', path: './nowhere/x.sock', handler: './echo.js' }, /nowhere\/x\.sock: /)
+  await fails(t, { protocol: 'tcp', path: './nowhere/x.sock', handler: './echo.js' }, /nowhere\/x\.sock: the folder of the socket does not exist/)
 })
 
 test('a unix socket path that is a regular file is left alone', async (t) => {
