@@ -20,11 +20,13 @@ import type { SecureListener } from './tls-listener.ts'
 
 // As libuv suggests for a read. One buffer for all connections of the worker: a read is framed before the next one begins.
 const READ_BYTES = 64 * 1024
+// What a client sends behind the end of its connection is read so that it gets what was sent to it before. One that goes on and on need not be read.
+const MAX_DISCARDED_BYTES = 1024 * 1024
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /** A socket of this listener carries its connection and what straddles reads. */
 interface StreamSocket extends Socket {
-  polyport: { readonly connection: SocketConnection; readonly reader: FrameReader; readonly listener: StreamListener }
+  polyport: { readonly connection: SocketConnection; readonly reader: FrameReader; readonly listener: StreamListener; discarded: number }
 }
 
 /** A tcp port: bytes → messages → the handler. */
@@ -72,7 +74,7 @@ export class StreamListener implements SecureListener {
 
   #connect(socket: StreamSocket, peer: PeerAddress | ConnectionState): SocketConnection {
     const connection = new SocketConnection(this.#context, socket, socket, peer)
-    socket.polyport = { connection, reader: new FrameReader(), listener: this }
+    socket.polyport = { connection, reader: new FrameReader(), listener: this, discarded: 0 }
     socket.on('end', onEnd)
     socket.on('close', onClose)
     socket.on('error', onError)
@@ -120,9 +122,12 @@ export class StreamListener implements SecureListener {
     ;(socket as StreamSocket).polyport.connection.end('shutdown')
   }
 
-  /** One read: its messages go to the handler, then what the handler answered leaves in one write. */
-  read(socket: StreamSocket, length: number): void {
+  /** One read: its messages go to the handler, then what the handler answered leaves in one write. @returns whether to read on */
+  read(socket: StreamSocket, length: number): boolean {
+    const { polyport } = socket
+    if (!polyport.connection.isOpen) return (polyport.discarded += length) < MAX_DISCARDED_BYTES
     this.#push(socket, readBuffer, length)
+    return true
   }
 
   #push(socket: StreamSocket, bytes: Buffer, length: number): void {
@@ -161,8 +166,7 @@ const ONREAD: OnReadOpts = {
   buffer: readBuffer,
   callback(this: unknown, length: number): boolean {
     const socket = this as StreamSocket
-    socket.polyport.listener.read(socket, length)
-    return true
+    return socket.polyport.listener.read(socket, length)
   },
 }
 
