@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NotRunningError } from '../errors.ts'
+import { processStat } from '../master/process-stat.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
 import { Control } from './control.ts'
 import { EXIT, say } from './exit-code.ts'
@@ -8,9 +8,6 @@ import { EXIT, say } from './exit-code.ts'
 const LOOK_EVERY_MS = 50
 // What the daemon takes beyond its wait for connections, to stop its workers and to close.
 const GRACE_SECONDS = 5
-// Fields of /proc/PID/stat behind the name, which may have spaces: proc(5).
-const STATE = 0
-const NUM_THREADS = 17
 
 /** `polyport stop`: returns when the daemon has ended. */
 export async function stop(options: ConfigOptions): Promise<number> {
@@ -39,17 +36,6 @@ function isAlive(pid: number): boolean {
     // EPERM: it is there, and another user's.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
-  return !isZombie(pid)
-}
-
-/** Whether all its threads have ended and its parent has not yet asked how: a container's first process may never ask. */
-function isZombie(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[STATE] === 'Z' && Number(fields[NUM_THREADS]) <= 1
-  } catch {
-    // No /proc on this system, or gone meanwhile, which the next look finds.
-    return false
-  }
+  // Its parent may not have asked how it ended: a container's first process may never ask. No /proc: the next look tells.
+  return processStat(pid)?.hasEnded !== true
 }

@@ -1,4 +1,5 @@
-import { inspect, types } from 'node:util'
+import { types } from 'node:util'
+import { valueText } from '../value-text.ts'
 
 /**
  * The bytes of a message that is to be sent.
@@ -13,6 +14,5 @@ export function messageLength(message: string | Uint8Array): number {
 /** @throws TypeError for what is neither text nor bytes */
 export function checkMessage(message: string | Uint8Array): void {
   if (typeof message === 'string' || message instanceof Uint8Array || types.isUint8Array(message)) return
-  const found = inspect(message, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: 3, maxStringLength: 40 })
-  throw new TypeError(`Cannot send ${found}, expected text, or bytes as a Buffer or Uint8Array; objects by JSON.stringify()`)
+  throw new TypeError(`Cannot send ${valueText(message)}, expected text, or bytes as a Buffer or Uint8Array; objects by JSON.stringify()`)
 }

@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../contracts/logger.ts'
+import { processStat } from './process-stat.ts'
 
 /**
  * A process whose master is killed ends by itself, unless it is in an endless loop: then it would stay, and hold the sockets of the ports. So each
@@ -17,10 +18,6 @@ export interface Whose {
 const PREFIX = 'process-'
 const WAIT_MS = 5000
 const LOOK_MS = 10
-// Fields of /proc/PID/stat behind the name, which may have spaces: proc(5).
-const STATE = 0
-const NUM_THREADS = 17
-const START_TIME = 19
 
 /** @param store the folder of the shared memory */
 export function noteProcess(store: string, owner: number, pid: number | undefined): void {
@@ -88,17 +85,10 @@ function isStillThere({ pid, startedAt, uid }: Note): boolean {
   return Number.isSafeInteger(pid) && pid > 1 && pid !== process.pid && startOf(pid) === startedAt && ownerOf(pid) === uid
 }
 
-/** In ticks since the machine has started; undefined when it has ended, or where there is no /proc. */
+/** Undefined when it has ended, or where there is no /proc. */
 function startOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // Its first thread may have ended before the others, which still hold the sockets: then it is a zombie with more than one.
-    const hasEnded = (fields[STATE] === 'Z' || fields[STATE] === 'X') && Number(fields[NUM_THREADS]) <= 1
-    return hasEnded ? undefined : fields[START_TIME]
-  } catch {
-    return undefined
-  }
+  const stat = processStat(pid)
+  return stat?.hasEnded === false ? stat.startedAt : undefined
 }
 
 function ownerOf(pid: number): number | undefined {
