@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
-// How long a client may take to read the rest of what was sent to it.
-const FLUSH_MS = 30_000
+/** How long a client may take to read the rest of what was sent to it. */
+export const FLUSH_MS = 30_000
 // How long a client may take to close its side after ours. Closing before that would reset the connection, and with it the
 // last answers, if the client had sent something unread (as nginx's lingering_close).
 const LINGER_MS = 1000
