@@ -23,10 +23,11 @@ import { ServiceNotify } from './service-notify.ts'
 import { SharedState } from './shared-state.ts'
 import type { Slot } from './slot.ts'
 import { type Prepared, Staff } from './staff.ts'
+import { longestStopSeconds, queueSeconds } from './stop-time.ts'
 import { Watch } from './watch.ts'
 import { Watchdog } from './watchdog.ts'
 import type { WorkerChild } from './worker-child.ts'
-import { Workers } from './workers.ts'
+import { NO_ANSWERS, Workers } from './workers.ts'
 
 export interface MasterParts {
   readonly config: Config
@@ -80,6 +81,7 @@ export class Master {
       heap: (slot) => this.#heaps.write(slot),
       tasks: async (question) => this.#staff?.askQueue(question),
       stop: () => void this.stop(),
+      stopSeconds: () => longestStopSeconds(this.#config),
     })
     this.#heaps = new HeapSnapshots({ dir: parts.config.runtimeDir, child: (slot) => this.#workers?.slots[slot]?.current })
   }
@@ -145,10 +147,10 @@ export class Master {
     this.#log.info('Stopping')
     const said = this.#service.stopping()
     this.#dispatch?.close()
-    const { maxWaitSeconds } = this.#config
+    const [{ maxWaitSeconds }, begun] = [this.#config, performance.now()]
     const staff = this.#staff?.stop(maxWaitSeconds)
     await Promise.all([this.#workers?.stop(maxWaitSeconds, staff), staff])
-    await this.#staff?.stopQueue(maxWaitSeconds)
+    await this.#staff?.stopQueue(queueSeconds(this.#config, (performance.now() - begun) / 1000))
     await said
     await this.#close()
     this.#log.info('Stopped')
@@ -336,5 +338,3 @@ export class Master {
     this.#pidFile.release()
   }
 }
-
-const NO_ANSWERS = { missingWorkers: 0, isSettled: false }
