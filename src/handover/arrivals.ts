@@ -70,11 +70,11 @@ export class Arrivals {
 
   #takeOver({ handle, port }: Held, payload: Uint8Array, from: number, id: number): void {
     const { bus, log, listener, replay } = this.#parts
-    const { state, standing, had } = deserialize(payload) as { state: MovedState; standing: Standing; had: ReadonlyMap<number, number> }
-    const replayAll = (connection: SocketConnection): void => {
-      for (const { message, origin } of bus.recent) if (origin.sequence > (had.get(origin.owner) ?? 0)) replay(connection, message)
-    }
     try {
+      const { state, standing, had } = deserialize(payload) as { state: MovedState; standing: Standing; had: ReadonlyMap<number, number> }
+      const replayAll = (connection: SocketConnection): void => {
+        for (const { message, origin } of bus.recent) if (origin.sequence > (had.get(origin.owner) ?? 0)) replay(connection, message)
+      }
       listener(port)?.takeOver?.(handle, state, { from: { owner: from, standing }, had, replay: replayAll })
     } catch (error) {
       log.error({ err: error, port }, 'Cannot go on with a connection that was handed over')

@@ -176,7 +176,13 @@ export class Departure {
   #lost(id: number): void {
     const entry = this.#underWay.get(id)
     this.#underWay.delete(id)
-    if (entry !== undefined) this.#parts.onLost(entry.movable, entry.port)
+    if (entry === undefined) return
+    const { log, onLost } = this.#parts
+    try {
+      onLost(entry.movable, entry.port)
+    } catch (error) {
+      log.error({ err: error, fd: entry.movable.fd }, 'Shared memory cannot be written: a connection that was lost is listed until its worker ends')
+    }
   }
 
   #done(id: number): void {

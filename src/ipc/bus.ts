@@ -191,12 +191,18 @@ export class Bus {
     })
   }
 
+  /** What a receiver throws ends nothing: neither this process, nor what comes behind, which the reader would give out twice. */
   #take(bytes: Buffer): void {
+    const { log, onMessage } = this.#parts
     const { message, origin } = decodeBusMessage(bytes)
     if (message.kind === 'marked') return void this.#marks.set(origin.owner, message.name)
     // Before it is handled: what is done in answer to it, a move above all, comes after it.
     this.#seen.set(origin.owner, origin.sequence)
     this.#remember(message, origin)
-    this.#parts.onMessage(message, origin)
+    try {
+      onMessage(message, origin)
+    } catch (error) {
+      log.error({ err: error, kind: message.kind, from: origin.owner }, 'A message of another process could not be handled')
+    }
   }
 }

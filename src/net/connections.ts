@@ -16,6 +16,9 @@ export interface ConnectionRegistry {
   leave(fd: number, group: string): boolean
 }
 
+// Where shared memory cannot be written, there may be room again after that time.
+const RETRY_MS = 1000
+
 /** The connections of this worker, by fd and by group. Keeps the shared registry true. */
 export class Connections {
   readonly #byFd = new Map<number, SocketConnection>()
@@ -30,6 +33,7 @@ export class Connections {
   readonly #owner: number
   readonly #slot: number
   readonly #log: Logger
+  #retry: NodeJS.Timeout | undefined
 
   constructor(parts: { registry: ConnectionRegistry; nextFd: () => number; owner: number; slot: number; log: Logger }) {
     this.#log = parts.log
@@ -111,12 +115,31 @@ export class Connections {
     for (const [owner, sequence] of had) if (sequence > (this.#had.get(owner) ?? 0)) this.#had.set(owner, sequence)
   }
 
-  /** Tells the registry of all that came, at once: each transaction waits for those of all other workers, which have the same to say. */
+  /**
+   * Tells the registry of all that came, at once: each transaction waits for those of all other workers, which have the same to say. Where shared
+   * memory cannot be written they are served all the same, and the registry is told later: until then other processes do not reach them.
+   */
   writeArrived(): void {
+    if (this.#unwritten.size === 0) return
+    try {
+      this.#writeArrived()
+      this.#unwritten.clear()
+    } catch (error) {
+      if (this.#retry !== undefined) return
+      this.#log.error(
+        { err: error, connections: this.#unwritten.size },
+        'Shared memory cannot be written: where connections are that were handed over is said later',
+      )
+      this.#retry = setTimeout(() => {
+        this.#retry = undefined
+        this.writeArrived()
+      }, RETRY_MS).unref()
+    }
+  }
+
+  #writeArrived(): void {
     const arrived = new Map(Array.from(this.#unwritten, (connection) => [connection.fd, connection]))
-    this.#unwritten.clear()
-    if (arrived.size === 0) return
-    // Not there when the worker that they came from has died meanwhile.
+    // Not there when the worker that they came from has ended meanwhile.
     for (const fd of this.#registry.move([...arrived.keys()], { owner: this.#owner, slot: this.#slot })) {
       const connection = arrived.get(fd)
       if (connection !== undefined) this.#register(connection)

@@ -82,12 +82,17 @@ export class Occupancy {
     this.#take(socket)
   }
 
-  /** A socket comes from another worker, where other limits may have been in force. */
+  /** A socket comes from another worker, where other limits may have been in force. It stays, also where it cannot be counted. */
   takeOver(socket: Socket, from: { readonly owner: number; readonly ticket: Ticket | undefined }, address: string): void {
     const wanted = this.#ticketFor(address)
     const { owner, ticket = UNCOUNTED } = from
-    if (isCounted(ticket) || isCounted(wanted)) this.#parts.counts.takeOver(this.#parts.port, { owner, ticket }, wanted)
-    this.#keep(socket, wanted)
+    const { port, counts, log } = this.#parts
+    try {
+      if (isCounted(ticket) || isCounted(wanted)) counts.takeOver(port, { owner, ticket }, wanted)
+      this.#keep(socket, wanted)
+    } catch (error) {
+      log.error({ err: error, port }, 'Shared memory cannot be written: a connection that was handed over counts only until its old worker ends')
+    }
   }
 
   /** TLS: the client goes on by another socket. */

@@ -87,4 +87,35 @@ describe('Bus', () => {
     assert.ok(bus.dropped > 30 && bus.dropped <= 100 - 64, `${bus.dropped} of 100`)
     assert.ok(bus.backlog(2) <= 66 * MIB)
   })
+
+  test('what a receiver throws ends nothing, and what comes behind is received once', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'polyport-bus-'))
+    const received: string[] = []
+    const failures: string[] = []
+    const { promise: last, resolve } = Promise.withResolvers<void>()
+    const log = {
+      ...createLog({ level: 'silent', format: 'json', name: 'test', role: 'test' }),
+      error: (_: object, text: string) => failures.push(text),
+    } as never
+    const onMessage = ({ name }: BusMessage): void => {
+      received.push(name)
+      if (name === 'last') resolve()
+      throw new Error('on purpose')
+    }
+    const receiver = new Bus({ path: join(dir, 'receiver.sock'), owner: 2, log, onMessage })
+    const sender = new Bus({ path: join(dir, 'sender.sock'), owner: 1, log, onMessage: () => {} })
+    t.after(() => {
+      sender.stop()
+      receiver.stop()
+      rmSync(dir, { recursive: true, force: true })
+    })
+    await receiver.start()
+    sender.setPeers([{ ...OTHER, bus: join(dir, 'receiver.sock') }])
+
+    for (const name of ['one', 'two', 'last']) sender.sendToAll({ ...MESSAGE, name, payload: 'x' })
+    await last
+
+    assert.deepEqual(received, ['one', 'two', 'last'])
+    assert.deepEqual(failures, Array(3).fill('A message of another process could not be handled'))
+  })
 })

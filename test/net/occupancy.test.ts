@@ -68,6 +68,21 @@ describe('Occupancy', () => {
     assert.equal(occupancy.ticketOf(socket), undefined)
   })
 
+  test('takes a connection of another worker over also where it cannot be counted', () => {
+    const calls: string[] = []
+    const takeOver = (): never => {
+      throw new Error('MDB_MAP_FULL')
+    }
+    const counts = { enter: () => undefined, leave: () => void calls.push('leave'), takeOver }
+    const occupancy = new Occupancy({ port: 'p', limits: { maxConnections: 1 }, counts, log, trustedProxies: undefined })
+    const socket = new Socket()
+
+    occupancy.takeOver(socket, { owner: 1, ticket: { isInTotal: true, network: undefined } }, '192.0.2.1')
+    occupancy.released(socket)
+
+    assert.deepEqual(calls, [])
+  })
+
   test('counts connections of a trusted proxy, and of a unix socket, for no address until it is known', () => {
     const { counts, calls } = noted()
     const limits = { maxConnectionsPerIp: 1 }
