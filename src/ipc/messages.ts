@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import type { ProcessDeath } from '../contracts/lifecycle.ts'
 import type { Problem } from '../errors.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
+import type { StrippedModule } from '../modules/stripped.ts'
 
 /** What a process of the daemon is there for. `queue` holds the tasks that wait. */
 export type Role = 'worker' | 'task' | 'timer' | 'process' | 'queue'
@@ -77,6 +78,8 @@ export interface ProcessStart {
   readonly isFirst?: boolean
   /** The unix socket it is to listen on for the others; none when it is alone in its process. */
   readonly bus?: string
+  /** TypeScript modules that need not be stripped again. */
+  readonly stripped?: readonly StrippedModule[]
 }
 
 /** Everything that the master says to another process; most of it to workers alone. A handle travels beside `listen` and `connection`. */

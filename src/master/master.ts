@@ -172,7 +172,7 @@ export class Master {
 
   async #open(): Promise<void> {
     const config = this.#config
-    const account = await accountOf(config, this.#log)
+    const account = accountOf(config, this.#log)
     this.#heaps.account = account
     this.#shared = await SharedState.make(config, { uid: account?.uid, log: this.#log })
     const parts = { store: this.#shared.dir, log: this.#log, account, roster: this.#roster }

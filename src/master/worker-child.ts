@@ -16,6 +16,7 @@ import { forkChild } from './fork-child.ts'
 import { notePath, noteProcess } from './leftovers.ts'
 import type { Account } from './privileges.ts'
 import { LAST_SECONDS } from './stop-time.ts'
+import { strippedCode } from './stripped-code.ts'
 
 const LAST_WORDS_MS = 1000
 // Long enough that the clients of one worker, all at once, are no burst. A stop spreads only when the config says so: there is nothing to come back to.
@@ -82,7 +83,7 @@ export class WorkerChild {
   #hasEnded = false
 
   constructor(parts: WorkerChildParts) {
-    const { place, owner, config, isFirst, store, log } = parts
+    const { place, owner, config, store, log } = parts
     const what = placeText(place)
     this.place = place
     this.owner = owner
@@ -108,8 +109,14 @@ export class WorkerChild {
       if (this.#child.connected) await Promise.race([once(this.#child, 'disconnect'), sleep(LAST_WORDS_MS)])
       this.#exited(code, signal)
     })
+    void this.#start(parts)
+  }
+
+  async #start({ place, owner, config, isFirst, store, account }: WorkerChildParts): Promise<void> {
+    // The queue runs nobody's code. The others take longer to begin than this does.
+    const stripped = place.role === 'queue' ? [] : await strippedCode(config, account)
     const known = place.role === 'worker' ? config : withoutKeys(config)
-    this.send({ type: 'start', start: { config: known, place, owner, isFirst, store, bus: this.#bus } })
+    this.send({ type: 'start', start: { config: known, place, owner, isFirst, store, bus: this.#bus, stripped } })
   }
 
   get pid(): number | undefined {

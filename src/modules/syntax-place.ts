@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { STRIP_OPTIONS, STRIP_PROGRAM } from './strip-types.ts'
 
 export interface SourcePlace {
   readonly file?: string
@@ -22,27 +23,12 @@ export function placeIn(printed: string): SourcePlace & { readonly text?: string
 
 const TIMEOUT_MS = 5000
 
-// Node tells where a syntax error in JavaScript is only when it ends the process. So another process parses the file and what
-// it imports, and evaluates nothing.
-const PROGRAM = `
-  const { readFileSync } = require('node:fs')
-  const { stripTypeScriptTypes } = require('node:module')
-  const { SourceTextModule } = require('node:vm')
-  const urls = new Set([process.argv[1]])
-  for (const url of urls) {
-    let source
-    try {
-      source = readFileSync(new URL(url), 'utf8')
-      if (/\\.[cm]?ts$/.test(url)) source = stripTypeScriptTypes(source)
-    } catch { continue }
-    const { dependencySpecifiers } = new SourceTextModule(source, { identifier: url })
-    for (const name of dependencySpecifiers) if (/^\\.{0,2}\\//.test(name)) urls.add(new URL(name, url).href)
-  }
-`
-
-/** Finds the first syntax error in a module or in what it imports. Takes a process: only for a module that has one. */
+/**
+ * Finds the first syntax error in a module or in what it imports: Node tells where one in JavaScript is only when it ends the process. Takes a process, so
+ * only for a module that has one.
+ */
 export function findSyntaxError(url: string): SourcePlace & { readonly text?: string } {
-  const { stderr } = spawnSync(process.execPath, ['--experimental-vm-modules', '--no-warnings', '-e', PROGRAM, '--', url], {
+  const { stderr } = spawnSync(process.execPath, [...STRIP_OPTIONS, STRIP_PROGRAM, url], {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
     stdio: ['ignore', 'ignore', 'pipe'],

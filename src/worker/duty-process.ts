@@ -7,6 +7,7 @@ import { keepTickShape } from '../ipc/tick-shape.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
 import { WorkerMetrics } from '../metrics/worker-metrics.ts'
+import { importStripped } from '../modules/stripped.ts'
 import { fail, followMaster, messageOf, sayStopped, tell, writeHeap } from './channel.ts'
 import { DUTIES } from './duties.ts'
 import { Member } from './member.ts'
@@ -27,7 +28,8 @@ let ports: readonly PortInfo[] = []
 let isStopping = false
 
 async function start(message: ProcessStart): Promise<void> {
-  const { config, place } = message
+  const { config, place, stripped = [] } = message
+  importStripped(stripped)
   const title = placeText(place)
   process.title = `polyport: ${title} ${config.name}`
   log = createLog({ ...config.log, name: config.name, role: title })

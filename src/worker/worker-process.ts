@@ -5,6 +5,7 @@ import { keepTickShape } from '../ipc/tick-shape.ts'
 import { watchYoungBuffers } from '../ipc/young-buffers.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
 import { createLog } from '../log/log.ts'
+import { importStripped } from '../modules/stripped.ts'
 import { type DatagramHandle, identityOf, type StreamHandle } from '../net/node-internals.ts'
 import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { fail, followMaster, messageOf, sayStopped, tell, tellMove, writeHeap } from './channel.ts'
@@ -31,7 +32,8 @@ let log: Logger | undefined
 let isStopping = false
 
 async function start(message: ProcessStart): Promise<void> {
-  const { config, place } = message
+  const { config, place, stripped = [] } = message
+  importStripped(stripped)
   const slot = place.index
   process.title = `polyport: worker ${slot} ${config.name}`
   log = createLog({ ...config.log, name: config.name, role: `worker ${slot}` })

@@ -14,6 +14,11 @@ export function memoryOf(pid: number): { rss: number; anon: number; peak: number
   return { rss: field('VmRSS'), anon: field('RssAnon'), peak: field('VmHWM') }
 }
 
+/** Its proportional set size in bytes: all of its own memory, and its share of what several processes have together, as of the program itself. */
+export function proportionalOf(pid: number): number {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) * KIB
+}
+
 /** proc(5), clear_refs: 5 sets the peak to what is resident now. */
 export function resetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5')

@@ -4,7 +4,7 @@ import net from 'node:net'
 import { test } from 'node:test'
 import { childrenOf, DaemonProcess } from '../daemon-process.ts'
 import { FILES, PORTS } from './handlers.ts'
-import { cpuSecondsOf, descriptorsOf, eventually, KIB, MIB, memoryOf, sleep } from './process-figures.ts'
+import { cpuSecondsOf, descriptorsOf, eventually, KIB, MIB, memoryOf, proportionalOf, sleep } from './process-figures.ts'
 
 // 10,000 for the figure of the documentation.
 const NUM_IDLE = Number(process.env['POLYPORT_TEST_IDLE'] ?? 2000)
@@ -12,6 +12,7 @@ const NUM_CONNECTS = 10_000
 const NUM_AT_ONCE = 50
 const IDLE_CPU_MS = 10_000
 const IDLE_CPU_LIMIT = 0.005
+const IDLE_MEMORY_LIMIT = 60 * MIB
 const HANDSHAKE = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
 // Of one connection in the worker, in KiB, at 10,000. With fewer, what is not theirs weighs more.
 const KINDS = [
@@ -115,7 +116,7 @@ test(`${NUM_CONNECTS} connections leave nothing behind`, async (t) => {
   assert.ok(second.rss - first.rss <= 5 * MIB, `the second round left ${(second.rss - first.rss) / MIB} MiB`)
 })
 
-test('an idle daemon uses next to no CPU', async (t) => {
+test('an idle daemon uses next to no CPU, and little memory', async (t) => {
   const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
   const pids = [daemon.pid, ...childrenOf(daemon.pid)]
   // What a start leaves to do.
@@ -124,8 +125,9 @@ test('an idle daemon uses next to no CPU', async (t) => {
   await sleep(IDLE_CPU_MS)
   const seconds = pids.reduce((sum, pid, i) => sum + cpuSecondsOf(pid) - (before[i] ?? 0), 0)
   const share = seconds / (IDLE_CPU_MS / 1000)
-  const memory = pids.map(memoryOf).map(({ rss, anon }) => `${(rss / MIB).toFixed(0)} (${(anon / MIB).toFixed(0)})`)
+  const memory = pids.map((pid) => [memoryOf(pid).rss, memoryOf(pid).anon, proportionalOf(pid)].map((bytes) => (bytes / MIB).toFixed(0)))
 
-  t.diagnostic(`${(share * 100).toFixed(2)} % of a core for master and 2 workers; VmRSS (RssAnon) of each in MiB: ${memory.join(', ')}`)
+  t.diagnostic(`${(share * 100).toFixed(2)} % of a core for master and 2 workers; VmRSS, RssAnon, Pss of each in MiB: ${memory.join('; ')}`)
   assert.ok(share < IDLE_CPU_LIMIT, `the daemon used ${share * 100} % of a core`)
+  for (const pid of pids) assert.ok(proportionalOf(pid) <= IDLE_MEMORY_LIMIT, `one has ${proportionalOf(pid) / MIB} MiB`)
 })

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import { Script, SourceTextModule } from 'node:vm'
+import { hashOf, type StrippedModule } from './stripped.ts'
+
+/**
+ * A program that parses modules and what they import by relative paths, and evaluates nothing. Prints each TypeScript module, without its types, as a
+ * line of JSON (`StrippedModule`), and ends as Node does at a syntax error when there is one in JavaScript: with its place.
+ *
+ *   node --experimental-vm-modules strip-process.js URL...
+ */
+const urls = new Set(process.argv.slice(2))
+let firstError: { readonly error: unknown } | undefined
+
+for (const url of urls) {
+  try {
+    const source = readFileSync(new URL(url), 'utf8')
+    const isTypeScript = /\.[cm]?ts$/.test(url)
+    const code = isTypeScript ? stripTypeScriptTypes(source) : source
+    for (const name of importedBy(code, url)) if (/^\.{0,2}\//.test(name)) urls.add(new URL(name, url).href)
+    if (isTypeScript) print({ url, hash: hashOf(source), code, isModule: !isScript(code) })
+  } catch (error) {
+    // A file that is not there, or TypeScript that needs a compiler: whoever imports it is told by Node.
+    if (error instanceof SyntaxError && !('code' in error)) firstError ??= { error }
+  }
+}
+if (firstError !== undefined) throw firstError.error
+
+function importedBy(code: string, url: string): readonly string[] {
+  return new SourceTextModule(code, { identifier: url }).dependencySpecifiers
+}
+
+/** Whether Node takes the file for CommonJS when no package.json says what it is. */
+function isScript(code: string): boolean {
+  try {
+    return new Script(code) !== undefined
+  } catch {
+    return false
+  }
+}
+
+function print(module: StrippedModule): void {
+  process.stdout.write(`${JSON.stringify(module)}\n`)
+}
