@@ -16,9 +16,10 @@ export const DEFAULT_CONFIG = './config.json'
  * @throws ConfigError
  */
 export async function loadNamedConfig(options: ConfigOptions): Promise<Config> {
-  if (options.config === DEFAULT_CONFIG && !existsSync(options.config)) {
-    const message = 'there is no such file: write one with "polyport init", or name yours with -c'
-    throw new ConfigError([{ file: options.config, path: '', message }])
+  if (!existsSync(options.config)) {
+    const advice =
+      options.config === DEFAULT_CONFIG ? 'write one with "polyport init", or name yours with -c' : '-c names the config file, and "polyport init" writes one'
+    throw new ConfigError([{ file: options.config, path: '', message: `there is no such file: ${advice}` }])
   }
   const { loadConfig } = await import('../config/load-config.ts')
   return loadConfig(options.config, options.env === undefined ? {} : { env: options.env })

@@ -1,8 +1,12 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { makeFolder } from '../make-folder.ts'
 import { EXIT, say, VerbError } from './exit-code.ts'
 import { dependsOn, isModuleProject, supportFiles } from './init-project.ts'
 import { exampleNames, templateFiles } from './init-templates.ts'
+
+// So that what comes next stays in sight.
+const MAX_KEPT = 10
 
 /**
  * `polyport init`: a config and one handler per protocol, or a larger example. Config and handlers are written all or not at all; a package.json
@@ -22,23 +26,40 @@ export async function init(options: { readonly folder: string; readonly force: b
     return say(`Nothing was written, as these are there already in ${folder}:\n${list}\nRename them, or overwrite them with --force`, EXIT.failed)
   }
   const files = new Map([...templates, ...supportFiles(folder)])
+  const names = [...files.keys()]
+  const kept = entriesOf(folder).filter((entry) => !names.some((name) => name === entry || name.startsWith(`${entry}/`)))
   for (const [name, content] of files) writeInto(folder, name, content)
-  process.stdout.write(`${written(folder, [...files.keys()])}\n\n${nextSteps(folder)}\n`)
+  process.stdout.write(`${written(folder, names, taken)}\n${keptText(kept)}\n${nextSteps(folder)}\n`)
   return EXIT.done
 }
 
 function writeInto(folder: string, name: string, content: string | Buffer): void {
   const path = join(folder, name)
   try {
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolder(dirname(path))
     writeFileSync(path, content)
   } catch (error) {
     throw new VerbError(`Cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }
 
-function written(folder: string, names: readonly string[]): string {
-  return [`Written to ${folder}:`, ...names.map((name) => `  ${name}`)].join('\n')
+/** What is in the folder, and in its `protocols/`. */
+function entriesOf(folder: string): string[] {
+  const namesIn = (path: string): string[] => (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(path) : [])
+  return namesIn(folder)
+    .flatMap((name) => (name === 'protocols' ? namesIn(join(folder, name)).map((inner) => `${name}/${inner}`) : [name]))
+    .sort()
+}
+
+function written(folder: string, names: readonly string[], taken: readonly string[]): string {
+  return [`Written to ${folder}:`, ...names.map((name) => `  ${name}${taken.includes(name) ? ' (in place of what was there)' : ''}`)].join('\n')
+}
+
+/** A line, for a folder that was not empty. */
+function keptText(kept: readonly string[]): string {
+  if (kept.length === 0) return ''
+  const others = kept.length - MAX_KEPT
+  return `Kept as it was: ${kept.slice(0, MAX_KEPT).join(', ')}${others > 0 ? ` and ${others} more` : ''}\n`
 }
 
 function nextSteps(folder: string): string {

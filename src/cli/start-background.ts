@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import { NotRunningError } from '../errors.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
+import { makeFolder } from '../make-folder.ts'
 import { Control } from './control.ts'
 import { EXIT, say } from './exit-code.ts'
 
@@ -12,7 +13,7 @@ const LOOK_EVERY_MS = 50
 
 /** `polyport start -d`: returns when every port listens, or with the error of the daemon that could not start. */
 export async function startInBackground(config: Config, args: readonly string[]): Promise<number> {
-  mkdirSync(config.runtimeDir, { recursive: true })
+  makeFolder(config.runtimeDir)
   const logFile = join(config.runtimeDir, 'polyport.log')
   const log = openSync(logFile, 'a', 0o640)
   const before = statSync(logFile).size

@@ -33,6 +33,8 @@ export interface Shape {
   readonly places: readonly PortPlace[]
   readonly admin: Shaped<ParsedAdmin> | undefined
   readonly runtimeDir: string | undefined
+  readonly user: string | undefined
+  readonly group: string | undefined
   readonly tasks: Shaped<ParsedTasks> | undefined
   readonly events: Shaped<ParsedEvents> | undefined
   readonly timers: Shaped<ParsedTimers> | undefined
@@ -62,6 +64,8 @@ export function checkShape(input: unknown, sources: Sources): Shape {
     places: entries.map((given, index) => placeOf(given, ['ports', index])),
     admin: shaped(ConfigSchema.shape.admin.unwrap(), at(known, ['admin']), ['admin'])[0],
     runtimeDir: ConfigSchema.shape.runtimeDir.safeParse(at(known, ['runtimeDir']), NO_WORDS).data,
+    user: ConfigSchema.shape.user.safeParse(at(known, ['user']), NO_WORDS).data,
+    group: ConfigSchema.shape.group.safeParse(at(known, ['group']), NO_WORDS).data,
     tasks: shaped(ConfigSchema.shape.tasks.unwrap(), at(known, ['tasks']), ['tasks'])[0],
     events: shaped(ConfigSchema.shape.events.unwrap(), at(known, ['events']), ['events'])[0],
     timers: shaped(ConfigSchema.shape.timers.unwrap(), at(known, ['timers']), ['timers'])[0],

@@ -31,7 +31,7 @@ function readAtMost(file: string): Buffer | undefined {
 
 function reason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT' || code === 'ENOTDIR') return 'there is no such file: name the config file with -c, or make one with "polyport init"'
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'there is no such file, expected a config file'
   if (code === 'EISDIR') return 'this is a folder, expected a config file'
   if (code === 'EACCES' || code === 'EPERM') return 'this user may not read the file'
   return `cannot be read: ${message}`

@@ -1,4 +1,5 @@
 import { basename, join, resolve } from 'node:path'
+import { accountExists, ownersExist } from './account-rules.ts'
 import { addressRules } from './address-rules.ts'
 import { admissionRules } from './admission-rules.ts'
 import type { ParsedPort, Shape } from './check-shape.ts'
@@ -122,6 +123,7 @@ export const RULES: readonly Rule[] = [
   portOrPathIsGiven,
   keysFitTheProtocol,
   ownershipNeedsAPath,
+  ownersExist,
   socketPathsAreShort,
   ...addressRules,
   ...admissionRules,
@@ -132,5 +134,8 @@ export const RULES: readonly Rule[] = [
   staticIsAFolder,
 ]
 
-/** For a config file also: the modules that it names are there. Those of a config object are looked for when they are loaded. */
-export const FILE_CONFIG_RULES: readonly Rule[] = [...RULES, ...fileRules]
+/**
+ * For a config file also: the modules that it names are there, and the account. Those of a config object are looked for when they are loaded, and
+ * within another program nobody becomes somebody else.
+ */
+export const FILE_CONFIG_RULES: readonly Rule[] = [...RULES, accountExists, ...fileRules]

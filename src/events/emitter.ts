@@ -1,6 +1,7 @@
 import type { EventsConfig } from '../config/task-schema.ts'
 import { type AsyncEvent, EVENT, type Events } from '../contracts/event.ts'
 import type { DeliverOptions } from '../contracts/task.ts'
+import { shows } from '../shows.ts'
 
 /** How a listener's work is handed over: the deliverer of tasks. */
 export interface ListenerTasks {
@@ -10,6 +11,10 @@ export interface ListenerTasks {
 
 /** `daemon.events`: every listener of an event gets it as a task of its own. */
 export class Emitter implements Events {
+  static {
+    shows(Emitter, 'Events', [])
+  }
+
   readonly #listeners: EventsConfig['listeners']
   readonly #tasks: ListenerTasks
   /** Whether an event is known here; asked for where the modules of `events` are loaded. */

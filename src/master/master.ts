@@ -20,6 +20,7 @@ import { ServiceNotify } from './service-notify.ts'
 import { SharedState } from './shared-state.ts'
 import type { Slot } from './slot.ts'
 import { type Prepared, Staff } from './staff.ts'
+import { longestStopSeconds, queueSeconds } from './stop-time.ts'
 import { Watch } from './watch.ts'
 import { Watchdog } from './watchdog.ts'
 import { Workers } from './workers.ts'
@@ -39,7 +40,6 @@ export class Master {
   readonly #readConfig: () => Promise<Config>
   readonly #overview: Overview
   readonly #pidFile: PidFile
-  readonly #book: MetricsBook
   readonly #reloads: Reloads
   readonly #heaps: HeapSnapshots
   readonly #service: ServiceNotify
@@ -62,8 +62,8 @@ export class Master {
     this.#log = parts.log
     this.#readConfig = parts.readConfig
     this.#pidFile = new PidFile(parts.config.runtimeDir)
-    this.#book = new MetricsBook(parts.config.ports)
-    this.#overview = new Overview({ ...parts, book: this.#book })
+    const book = new MetricsBook(parts.config.ports)
+    this.#overview = new Overview({ ...parts, book })
     this.#service = new ServiceNotify(parts.log)
     this.#reloads = new Reloads({ log: parts.log, service: this.#service })
     this.#watch = new Watch({ log: parts.log, reload: () => this.reload() })
@@ -76,11 +76,12 @@ export class Master {
       heap: (slot) => this.#heaps.write(slot),
       tasks: async (question) => this.#staff?.askQueue(question),
       stop: () => void this.stop(),
+      stopSeconds: () => longestStopSeconds(this.#config),
     })
     this.#heaps = new HeapSnapshots({ dir: parts.config.runtimeDir, child: (slot) => this.#workers?.slots[slot]?.current })
     this.#reception = new Reception({
       log: parts.log,
-      book: this.#book,
+      book,
       heaps: this.#heaps,
       now: () => ({ workers: this.#workers, staff: this.#staff, dispatch: this.#dispatch, shared: this.#shared }),
       stop: () => void this.stop(),
@@ -140,8 +141,7 @@ export class Master {
 
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop()
-    return this.#stopped
+    return (this.#stopped ??= this.#stop())
   }
 
   async #stop(): Promise<void> {
@@ -150,10 +150,11 @@ export class Master {
     this.#log.info('Stopping')
     const said = this.#service.stopping()
     this.#dispatch?.close()
+    const begun = performance.now()
     const { maxWaitSeconds } = this.#config
     const staff = this.#staff?.stop(maxWaitSeconds)
     await Promise.all([this.#workers?.stop(maxWaitSeconds, staff), staff])
-    await this.#staff?.stopQueue(maxWaitSeconds)
+    await this.#staff?.stopQueue(queueSeconds(this.#config, (performance.now() - begun) / 1000))
     await said
     await this.#close()
     this.#log.info('Stopped')
@@ -168,14 +169,13 @@ export class Master {
   }
 
   #endNow(): Promise<void> {
-    this.#workers?.kill()
-    this.#staff?.kill()
+    for (const group of [this.#workers, this.#staff]) group?.kill()
     return this.#close()
   }
 
   async #open(): Promise<void> {
     const config = this.#config
-    const account = await accountOf(config, this.#log)
+    const account = accountOf(config, this.#log)
     this.#heaps.account = account
     this.#shared = await SharedState.make(config, { uid: account?.uid, log: this.#log })
     const parts = { store: this.#shared.dir, log: this.#log, account, roster: this.#roster }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AlreadyRunningError } from '../errors.ts'
+import { makeFolder } from '../make-folder.ts'
 import { isListening } from '../net/unix-path.ts'
 
 /** `runtimeDir/polyport.pid`. A daemon lives when its control socket answers: a number alone may be another program's by now. */
@@ -19,7 +20,7 @@ export class PidFile {
    * @throws AlreadyRunningError
    */
   async take(): Promise<void> {
-    mkdirSync(join(this.#path, '..'), { recursive: true })
+    makeFolder(join(this.#path, '..'))
     const pid = this.#read()
     if (await isListening(this.#controlSocket)) {
       throw new AlreadyRunningError(

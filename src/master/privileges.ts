@@ -1,9 +1,10 @@
-import { lchownSync, mkdirSync, readdirSync, realpathSync } from 'node:fs'
+import { lchownSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { accountId, userIds } from '../config/account.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { ConfigError } from '../errors.ts'
-import { accountId, userIds } from '../net/account.ts'
+import { makeFolder } from '../make-folder.ts'
 
 /** Who all processes but the master run as. */
 export interface Account {
@@ -16,7 +17,7 @@ export interface Account {
  * @returns undefined when there is nothing to drop
  * @throws ConfigError when the system does not know them
  */
-export async function accountOf(config: Config, log: Logger): Promise<Account | undefined> {
+export function accountOf(config: Config, log: Logger): Account | undefined {
   const { user, group } = config
   if (process.getuid?.() !== 0) {
     if (user !== undefined || group !== undefined) log.warn('user and group have no effect: only root can become somebody else')
@@ -26,18 +27,18 @@ export async function accountOf(config: Config, log: Logger): Promise<Account | 
     log.warn('Handlers run as root: set "user" in the config to a user without privileges')
     return undefined
   }
-  const found = await userIds(user)
-  const gid = group === undefined ? found?.gid : await accountId(group, '/etc/group')
-  const problem = (path: string, message: string): ConfigError => new ConfigError([{ file: config.file, path, message }])
-  if (found === undefined) throw problem('user', `this system has no user "${user}", expected a name or number of /etc/passwd`)
-  if (gid === undefined) throw problem('group', `this system has no group "${group ?? user}", expected a name or number of /etc/group`)
+  const found = userIds(user)
+  const gid = group === undefined ? found?.gid : accountId(group, '/etc/group')
+  // The config was checked for both.
+  if (found === undefined || gid === undefined)
+    throw new ConfigError([{ file: config.file, path: 'user', message: `this system no longer knows the account of "${user}"` }])
   return { uid: found.uid, gid }
 }
 
 /** Makes a folder, and gives all that is in it to the account. Nothing without a folder. */
 export function giveFolder(dir: string | undefined, account: Account): void {
   if (dir === undefined) return
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  makeFolder(dir, 0o700)
   give(realpathSync(dir), account)
 }
 

@@ -2,6 +2,8 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEof } from '../config/parse-eof.ts'
 import type { FramingConfig, PortConfig } from '../config/schema.ts'
+import { messageText } from './try-message.ts'
+import { needsHeader, tryAsProxy } from './try-proxy.ts'
 
 // From src/master as well as from dist/master.
 const BIN = fileURLToPath(new URL('../../dist/bin.js', import.meta.url))
@@ -13,7 +15,9 @@ export function tryLine(port: PortConfig, address: string): string {
 
 /** The same for the WebSocket path of an http port. */
 export function tryWebSocket(port: PortConfig, address: string, path: string): string {
-  return `${command()} connect ${port.tls === undefined ? 'ws' : 'wss'}://${reachable(address)}${path}`
+  const target = reachable(address)
+  if (needsHeader(port, hostOf(target))) return `curl -i ${port.tls === undefined ? 'http' : '-k https'}://${target}${path} --haproxy-protocol`
+  return `${command()} connect ${port.tls === undefined ? 'ws' : 'wss'}://${target}${path}`
 }
 
 /** The same for the admin port. The token is in no output: a variable of the shell stands for it. */
@@ -23,11 +27,13 @@ export function tryAdmin(address: string, hasToken: boolean): string {
 }
 
 function tryAddress(port: PortConfig, target: string): string {
-  const colon = target.lastIndexOf(':')
-  const place = `${target.slice(0, colon).replace(/^\[|\]$/g, '')} ${target.slice(colon + 1)}`
+  const host = hostOf(target)
+  const place = `${host} ${target.slice(target.lastIndexOf(':') + 1)}`
   if (port.protocol === 'udp') return `echo hi | nc -u -w1 ${place}`
-  if (port.protocol === 'http') return port.tls === undefined ? `curl http://${target}/` : `curl -k https://${target}/`
+  const isProxy = needsHeader(port, host)
+  if (port.protocol === 'http') return `curl ${port.tls === undefined ? 'http' : '-k https'}://${target}/${isProxy ? ' --haproxy-protocol' : ''}`
   if (port.protocol === 'websocket') return tryWebSocket(port, target, '/')
+  if (isProxy) return tryAsProxy(port, place)
   if (port.tls !== undefined) return `openssl s_client -quiet -connect ${target}`
   if (port.protocol === 'stream' || port.framing === undefined) return `nc ${place}`
   // telnet ends each line with \r\n, so the mark \n is found, too.
@@ -37,9 +43,11 @@ function tryAddress(port: PortConfig, target: string): string {
 
 function tryPath(port: PortConfig, path: string): string {
   if (port.protocol === 'udp') return `echo hi | socat - UNIX-SENDTO:${path}`
-  const scheme = port.tls === undefined ? 'http' : 'https'
-  if (port.protocol === 'http') return `curl ${port.tls === undefined ? '' : '-k '}--unix-socket ${path} ${scheme}://localhost/`
-  if (port.protocol === 'websocket') return `curl -i ${port.tls === undefined ? '' : '-k '}--unix-socket ${path} ${scheme}://localhost/`
+  const isProxy = needsHeader(port, '')
+  const url = `${port.tls === undefined ? 'http' : '-k https'}://localhost/${isProxy ? ' --haproxy-protocol' : ''}`
+  if (port.protocol === 'http') return `curl --unix-socket ${path} ${url}`
+  if (port.protocol === 'websocket') return `curl -i --unix-socket ${path} ${url}`
+  if (isProxy) return tryAsProxy(port, `-U ${path}`)
   if (port.tls !== undefined) return `openssl s_client -quiet -unix ${path}`
   const framing = port.protocol === 'tcp' ? port.framing : undefined
   return (framing && tryFramed(framing, `unix:${path}`, `nc -w1 -U ${path}`)) ?? `nc -U ${path}`
@@ -51,12 +59,8 @@ function tryFramed(framing: FramingConfig, url: string, pipe: string): string | 
     const mark = parseEof(framing.eof).toString('latin1')
     return `${command()} connect ${url}${mark === '\r\n' ? '' : ` --eof='${shown(mark)}'`}`
   }
-  if (framing.type !== 'length' || framing.offset !== 0) return undefined
-  const bytes = Number(/\d+/.exec(framing.field)?.[0] ?? 8) / 8
-  const { bodyOffset = bytes } = framing
-  if (bodyOffset !== bytes && bodyOffset !== 0) return undefined
-  const length = ['\\0'.repeat(bytes - 1), `\\${2 + bytes - bodyOffset}`]
-  return `printf '${(framing.field.endsWith('le') ? length.toReversed() : length).join('')}hi' | ${pipe}`
+  const message = messageText(framing)
+  return message && `printf '${message}' | ${pipe}`
 }
 
 function isLine(framing: FramingConfig): boolean {
@@ -66,6 +70,11 @@ function isLine(framing: FramingConfig): boolean {
 /** As `--eof` takes it, between a shell's quotes. */
 function shown(mark: string): string {
   return mark.replaceAll(/[^\x21-\x7e]|['\\]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+/** The address of `[::1]:5291` without its port and brackets. */
+function hostOf(target: string): string {
+  return target.slice(0, target.lastIndexOf(':')).replace(/^\[|\]$/g, '')
 }
 
 /** An address that listens everywhere is reached here by loopback. */

@@ -5,13 +5,14 @@ import type { PortReport } from './port-counters.ts'
 /** A port that has counted nothing yet: every series is there from the start. */
 export function emptyPort(port: { readonly name: string; readonly protocol: Protocol }): PortReport {
   const http = port.protocol === 'http'
+  const hasUpgrades = http || port.protocol === 'websocket'
   return {
     name: port.name,
     protocol: port.protocol,
     connections: 0,
     accepted: 0,
-    refused: { max_connections: 0, max_connections_per_ip: 0, rate: 0, denied: 0, origin: 0, proxy_header: 0, tls: 0 },
-    closed: { client: 0, server: 0, shutdown: 0, heartbeat: 0, overflow: 0, frame_too_long: 0, rate: 0, denied: 0, error: 0 },
+    refused: { max_connections: 0, max_connections_per_ip: 0, rate: 0, denied: 0, origin: 0, proxy_header: 0, tls: 0, error: 0 },
+    closed: { client: 0, server: 0, shutdown: 0, heartbeat: 0, overflow: 0, frame_too_long: 0, rate: 0, denied: 0, error: 0, ...(hasUpgrades && TURNED_AWAY) },
     messagesIn: 0,
     messagesOut: 0,
     bytesIn: 0,
@@ -20,7 +21,7 @@ export function emptyPort(port: { readonly name: string; readonly protocol: Prot
     rests: 0,
     errors: 0,
     handlerSeconds: EMPTY_HISTOGRAM,
-    ...((http || port.protocol === 'websocket') && { requestsRefused: NO_REQUESTS_REFUSED }),
+    ...(hasUpgrades && { requestsRefused: NO_REQUESTS_REFUSED }),
     ...(http && { requests: { 'GET 2xx': 0, 'GET 3xx': 0, 'GET 4xx': 0, 'GET 5xx': 0 }, requestSeconds: EMPTY_HISTOGRAM }),
   }
 }
@@ -48,11 +49,15 @@ export function addPorts(a: PortReport, b: PortReport): PortReport {
   }
 }
 
+/** What a client that asks for a WebSocket is told on a connection that is open already. */
+const TURNED_AWAY: Readonly<Record<string, number>> = { max_connections: 0, max_connections_per_ip: 0, origin: 0 }
+
 const NO_REQUESTS_REFUSED: Readonly<Record<string, number>> = {
   '400 error': 0,
   '408 heartbeat': 0,
   '413 frame_too_long': 0,
   '414 frame_too_long': 0,
+  '426 error': 0,
   '431 frame_too_long': 0,
   '501 denied': 0,
 }

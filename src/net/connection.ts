@@ -4,6 +4,7 @@ import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
 import type { TlsInfo } from '../contracts/tls-info.ts'
 import { checkMessage, messageLength } from '../framing/message-length.ts'
+import { shows } from '../shows.ts'
 import type { PeerAddress } from './address.ts'
 import type { ConnectionContext, Link } from './connection-context.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -17,6 +18,10 @@ import type { Wire } from './wire.ts'
 
 /** A connection of this worker. Hot path: no closure, emitter or promise per message unless the handler returns a promise. */
 export class SocketConnection implements Connection {
+  static {
+    shows(SocketConnection, 'Connection', ['fd', 'port', 'remoteAddress', 'remotePort', 'connectedAt', 'uid', 'bytesIn', 'bytesOut', 'bufferedBytes', 'isOpen'])
+  }
+
   readonly fd: number
   readonly remoteAddress: string
   readonly remotePort: number
@@ -272,21 +277,16 @@ export class SocketConnection implements Connection {
   state(): ConnectionState {
     this.flush()
     const unsent = this.#sending.unsent()
+    const { fd, remoteAddress, remotePort, connectedAt, uid, bytesIn } = this
     return {
-      fd: this.fd,
-      remoteAddress: this.remoteAddress,
-      remotePort: this.remotePort,
-      connectedAt: this.connectedAt,
-      uid: this.uid,
+      ...{ fd, remoteAddress, remotePort, connectedAt, uid, bytesIn, unsent },
       groups: this.groups === null ? [] : [...this.groups],
       data: this.#data,
-      bytesIn: this.bytesIn,
       bytesOut: this.bytesOut - unsent.length,
       isPaused: this.inbox.isPausedBy(PausedBy.handler),
       hasEnded: this.#hasEnded,
       rateDueMs: Math.max(0, this.rateDue - performance.now()),
       waiting: this.inbox.waiting,
-      unsent,
     }
   }
 

@@ -9,6 +9,7 @@ import type { Logger } from '../contracts/logger.ts'
 import type { BusPressure } from '../ipc/bus-pressure.ts'
 import { PortCounters, type PortReport } from '../metrics/port-counters.ts'
 import type { Ticket } from '../shared/connection-counts.ts'
+import { shows } from '../shows.ts'
 import type { PeerAddress } from './address.ts'
 import { AddressList } from './address-list.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -46,6 +47,10 @@ export interface PortParts {
 
 /** One port of one worker: its handler, what it counts, and its open sockets. */
 export class Port implements PortInfo {
+  static {
+    shows(Port, 'Port', ['name', 'protocol', 'address', 'connections'])
+  }
+
   readonly name: string
   readonly protocol: Protocol
   readonly limits: LimitsConfig

@@ -1,7 +1,7 @@
 import { chmod, chown, lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { accountId } from '../config/account.ts'
 import { BindError } from '../errors.ts'
-import { accountId } from './account.ts'
 
 /**
  * Makes room for a unix socket: a socket file that nobody listens on is removed. Anything else that is there is not ours.
@@ -43,15 +43,15 @@ export async function applyOwnership(path: string, config: { mode?: string | und
     if (config.owner === undefined) return
     const [user = '', group = ''] = config.owner.split(':')
     // -1 leaves it as it is: chown(2).
-    await chown(path, await idOf(user, '/etc/passwd'), await idOf(group, '/etc/group'))
+    await chown(path, idOf(user, '/etc/passwd'), idOf(group, '/etc/group'))
   } catch (error) {
     throw new BindError(`Cannot set mode and owner of ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }
 
-async function idOf(name: string, database: '/etc/passwd' | '/etc/group'): Promise<number> {
+function idOf(name: string, database: '/etc/passwd' | '/etc/group'): number {
   if (name === '') return -1
-  const id = await accountId(name, database)
+  const id = accountId(name, database)
   if (id === undefined) throw new Error(`"owner" names "${name}", expected a name or number of ${database}`)
   return id
 }

@@ -4,6 +4,7 @@ import type { Processes, ProcessLink } from '../contracts/custom-process.ts'
 import { UnreachableError } from '../errors.ts'
 import { isBackedUp } from '../ipc/backlog.ts'
 import type { Member, Post } from '../ipc/post.ts'
+import { shows } from '../shows.ts'
 
 /** What messages to a custom process are sent under. */
 export const PROCESS_TOPIC = 'process'
@@ -16,6 +17,10 @@ export function processLinks(configs: Readonly<Record<string, ProcessConfig>>, p
 }
 
 class Link implements ProcessLink {
+  static {
+    shows(Link, 'Process', ['count'])
+  }
+
   readonly count: number
   readonly #name: string
   readonly #post: Post

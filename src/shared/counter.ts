@@ -1,4 +1,5 @@
 import type { Counter } from '../contracts/table.ts'
+import { shows } from '../shows.ts'
 import { valueText } from '../value-text.ts'
 import { newNameBytes } from './name.ts'
 import type { Rows, Store } from './store.ts'
@@ -12,6 +13,10 @@ export function counter(store: Store, name: string): Counter {
 }
 
 class SharedCounter implements Counter {
+  static {
+    shows(SharedCounter, 'Counter', ['value'])
+  }
+
   readonly #store: Store
   readonly #rows: Rows
   readonly #key: Buffer

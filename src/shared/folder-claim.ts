@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makeFolder } from '../make-folder.ts'
 
 const LOOK_MS = 50
 
@@ -19,7 +20,7 @@ export class FolderClaim {
 
   /** Makes the folder, and waits at most so long for who has it. @returns undefined when that is not over by then */
   static async take(dir: string, maxWaitMs: number): Promise<FolderClaim | undefined> {
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    makeFolder(dir, 0o700)
     if (process.platform !== 'linux') return new FolderClaim()
     const name = createHash('sha256').update(realpathSync(dir)).digest('hex')
     const end = performance.now() + maxWaitMs

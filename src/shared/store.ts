@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
+import { makeFolder } from '../make-folder.ts'
 import { checkOwner } from './memory-folder.ts'
 
 /** The only file that knows LMDB. */
@@ -94,7 +95,7 @@ export class Store {
   static create(options: { dir: string; uid?: number | undefined }): Store {
     checkOwner(options.dir, options.uid)
     rmSync(options.dir, { recursive: true, force: true })
-    mkdirSync(options.dir, { recursive: true, mode: 0o700 })
+    makeFolder(options.dir, 0o700)
     return new Store(options.dir, { isDurable: false })
   }
 
@@ -106,7 +107,7 @@ export class Store {
 
   /** Opens, or makes, a store on disk. What is in it survives restarts, `kill -9` too. */
   static openDurable(options: { dir: string }): Store {
-    mkdirSync(options.dir, { recursive: true, mode: 0o700 })
+    makeFolder(options.dir, 0o700)
     return new Store(options.dir, { isDurable: true })
   }
 

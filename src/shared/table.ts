@@ -1,6 +1,7 @@
 import type { TableConfig } from '../config/schema.ts'
 import type { ColumnValue, Row, Table } from '../contracts/table.ts'
 import { TableFullError, TableValueError } from '../errors.ts'
+import { shows } from '../shows.ts'
 import { valueText } from '../value-text.ts'
 import { RowCodec } from './row-codec.ts'
 import type { Rows, Store } from './store.ts'
@@ -11,6 +12,10 @@ const BATCH = 256
 
 /** A table of the config, over rows that all processes share. */
 export class SharedTable implements Table {
+  static {
+    shows(SharedTable, 'Table', ['name', 'size', 'count'])
+  }
+
   readonly name: string
   readonly size: number
   readonly #store: Store

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
+import { makeFolder } from '../make-folder.ts'
 
 // Address space, not memory; it grows by itself.
 const MAP_BYTES = 16 * 1024 * 1024 * 1024
@@ -30,7 +30,7 @@ export class TaskStore {
    * @throws Error when the store has another version, or the folder cannot be written
    */
   constructor(options: { dir: string; version: number }) {
-    mkdirSync(options.dir, { recursive: true, mode: 0o700 })
+    makeFolder(options.dir, 0o700)
     this.#root = open({
       path: join(options.dir, 'tasks'),
       encoding: 'binary',

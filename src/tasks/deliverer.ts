@@ -2,6 +2,7 @@ import type { TasksConfig } from '../config/task-schema.ts'
 import { type DeliverOptions, TASK, type Task, type Tasks } from '../contracts/task.ts'
 import { QueueClosedError, QueueFullError, TaskFailedError, TaskTimeoutError } from '../errors.ts'
 import type { Post } from '../ipc/post.ts'
+import { shows } from '../shows.ts'
 import { deliverOptions } from './deliver-options.ts'
 import { decodePayload, encodePayload } from './payload.ts'
 import { QueueDoor } from './queue-door.ts'
@@ -43,6 +44,10 @@ interface Pending {
 
 /** `daemon.tasks`: hands tasks to the queue, many of one turn in one message, and remembers each until the queue has it on disk. */
 export class Deliverer implements Tasks {
+  static {
+    shows(Deliverer, 'Tasks', [])
+  }
+
   readonly #parts: DelivererParts
   readonly #door: QueueDoor
   /** Whether a class is known here; asked for where the modules of `tasks` are loaded. */

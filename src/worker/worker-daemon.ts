@@ -17,6 +17,7 @@ import { checkCloseFrame } from '../net/close-frame.ts'
 import type { SocketConnection } from '../net/connection.ts'
 import type { Connections } from '../net/connections.ts'
 import type { Registry as ConnectionRegistry } from '../shared/registry.ts'
+import { shows } from '../shows.ts'
 
 /** The bus, as far as the daemon object needs it. */
 export interface WorkerBus {
@@ -48,6 +49,10 @@ export interface WorkerDaemonParts {
 
 /** The daemon object of one process: its own connections at first hand, all others over the registry and the bus. */
 export class WorkerDaemon implements Daemon {
+  static {
+    shows(WorkerDaemon, 'Daemon', ['name', 'version', 'worker', 'ports', 'tables', 'processes'])
+  }
+
   readonly name: string
   readonly version: string
   readonly worker: Daemon['worker']

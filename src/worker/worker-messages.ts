@@ -6,6 +6,7 @@ import type { Member, Post } from '../ipc/post.ts'
 import { senderOf } from '../ipc/sender-of.ts'
 import { family } from '../metrics/families.ts'
 import type { MetricJson } from '../metrics/metric-json.ts'
+import { shows } from '../shows.ts'
 
 const TOPIC = 'worker'
 // A worker that has not asked for its messages yet, as its handlers have not started, gets them then.
@@ -15,6 +16,10 @@ type Callback = (message: unknown, from: Sender) => void | Promise<void>
 
 /** `daemon.workers`: messages to workers, as one process of the daemon sends and gets them. */
 export class WorkerMessages implements Workers {
+  static {
+    shows(WorkerMessages, 'Workers', [])
+  }
+
   readonly #post: Post
   readonly #log: Logger
   readonly #callbacks = new Set<Callback>()

@@ -80,6 +80,29 @@ describe('polyport init', () => {
     for (const name of ['package.json', 'tsconfig.json']) assert.equal(readFileSync(join(dir, name), 'utf8'), '{}')
   })
 
+  test('says what of a folder that is not empty was kept and what overwritten', async (t) => {
+    const dir = folder(t)
+    mkdirSync(join(dir, 'protocols'))
+    const mine = ['protocols/mine.ts', 'package.json', ...Array.from({ length: 9 }, (_, i) => `${i}.txt`)]
+    for (const name of [...mine, 'config.json']) writeFileSync(join(dir, name), '{}')
+
+    const { stdout } = await run(t, ['init', '--force'], { cwd: dir })
+    const { stdout: empty } = await run(t, ['init', join(dir, 'empty')])
+
+    assert.match(stdout, /^ {2}config\.json \(in place of what was there\)$/m)
+    assert.match(stdout, /^ {2}tsconfig\.json$/m)
+    assert.match(stdout, /^Kept as it was: 0\.txt, .*, 8\.txt, package\.json and 1 more\n\nNext:/m)
+    assert.doesNotMatch(empty, /[Kk]ept|in place/)
+    for (const name of mine) assert.equal(readFileSync(join(dir, name), 'utf8'), '{}')
+  })
+
+  test('a place that takes no folders is a sentence and exit code 1', { skip: !existsSync('/proc/self') && 'there is no /proc' }, async (t) => {
+    const { code, stderr } = await run(t, ['init', '/proc/foo/bar'])
+
+    assert.equal(code, 1)
+    assert.equal(stderr, "Cannot write /proc/foo/bar/config.json: ENOENT: /proc takes no new folders, mkdir '/proc/foo'\n")
+  })
+
   test('a folder that cannot be made is a sentence and exit code 1', async (t) => {
     const file = join(folder(t), 'taken')
     writeFileSync(file, '')

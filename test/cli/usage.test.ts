@@ -80,6 +80,13 @@ describe('polyport', { concurrency: 2 }, () => {
       assert.equal(code, 2)
       assert.match(stderr, /^\.\/config\.json: there is no such file: write one with "polyport init"/)
     })
+
+    test(`${verb} -c with a file that is not there says so, with exit code 2`, async (t) => {
+      const { code, stderr } = await run(t, [verb, '-c', '/nope/config.json'])
+
+      assert.equal(code, 2)
+      assert.match(stderr, /^\/nope\/config\.json: there is no such file: -c names the config file/)
+    })
   }
 })
 

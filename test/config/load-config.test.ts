@@ -40,7 +40,7 @@ describe('loadConfig() refuses', () => {
   test('a file that is not there', () => {
     const dir = configFolder({})
 
-    const expected = 'gone.json: there is no such file: name the config file with -c, or make one with "polyport init"'
+    const expected = 'gone.json: there is no such file, expected a config file'
     assert.deepEqual(
       problemsOf(() => loadConfig(join(dir, 'gone.json')), dir),
       [expected],

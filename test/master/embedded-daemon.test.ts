@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import http from 'node:http'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { inspect } from 'node:util'
 import type { ConfigInput, Daemon } from 'polyport'
 import { createDaemon, daemon as current, NotInDaemonError } from 'polyport'
 import { sharedMemoryDir } from '../../src/shared/memory-folder.ts'
@@ -83,4 +84,44 @@ test('createDaemon() shows what the worker and the other roles in this process h
 
   assert.match(page, /^polyport_worker_message_errors_total\{worker="0"\} 0$/m)
   assert.match(page, /^polyport_bus_waits_total\{worker="0"\} 0$/m)
+})
+
+test('createDaemon() with a path that no file has says so, and nothing of the command line', async () => {
+  await assert.rejects(createDaemon('/nope.json'), { code: 'POLYPORT_CONFIG', message: '/nope.json: there is no such file, expected a config file' })
+})
+
+test('what a daemon gives shows itself without internals, in console.log and in JSON', async (t) => {
+  const handler = handlerFile(
+    t,
+    'shown.mjs',
+    `import { inspect } from 'node:util'
+import { TcpHandler } from 'polyport'
+export default class Shown extends TcpHandler {
+  onReceive(connection) { connection.send(JSON.stringify([inspect(connection), connection, inspect(this.port)])) }
+}`,
+  )
+  const daemon = await createDaemon({
+    runtimeDir: join(dirname(handler), 'run'),
+    log: { level: 'silent' },
+    ports: [{ name: 'line', protocol: 'tcp', port: 0, handler }],
+    tables: { t: { size: 10, columns: { n: { type: 'int' } } } },
+  })
+  t.after(() => daemon.stop())
+  const client = await Client.open(whereOf(daemon, 'line'))
+  client.write('hi\r\n')
+
+  const [connection, asJson, port] = JSON.parse(await client.until('\r\n')) as [string, object, string]
+  const { address } = daemon.ports[0] ?? {}
+
+  assert.match(connection, /^Connection \{\n {2}fd: \d+,\n {2}port: 'line',\n {2}remoteAddress: '127\.0\.0\.1',/)
+  assert.deepEqual(Object.keys(asJson), ['fd', 'port', 'remoteAddress', 'remotePort', 'connectedAt', 'bytesIn', 'bytesOut', 'bufferedBytes', 'isOpen'])
+  assert.match(port, /^Port \{\n {2}name: 'line',\n {2}protocol: 'tcp',\n {2}address: '[\d.:]+',\n {2}connections: 1\n\}$/)
+  assert.equal(JSON.stringify(daemon.ports), JSON.stringify([{ name: 'line', protocol: 'tcp', address, connections: 1 }]))
+  assert.match(
+    inspect(daemon, { breakLength: Number.POSITIVE_INFINITY }),
+    /^Daemon \{ name: .*, ports: \[ Port \{ name: 'line', .* \} \], tables: .*Table \{ name: 't', size: 10, count: 0 \} \}, processes: \{\} \}$/,
+  )
+  assert.equal(inspect(daemon.counter('n')), 'Counter { value: 0 }')
+  assert.equal(inspect(daemon.workers), 'Workers {}')
+  assert.equal(inspect({ a: { b: { c: daemon } } }), '{ a: { b: { c: [Daemon] } } }')
 })

@@ -31,6 +31,16 @@ describe('tryLine()', () => {
     [{ path: '/x.sock' }, '/x.sock', `${BIN} connect unix:/x.sock`],
     [{ path: '/x.sock', framing: { type: 'eof', eof: '\n' } }, '/x.sock', `${BIN} connect unix:/x.sock --eof='\\x0a'`],
     [{ path: '/x.sock', framing: { type: 'raw' } }, '/x.sock', 'nc -U /x.sock'],
+    [{ proxyProtocol: ['127.0.0.1'] }, '127.0.0.1:1', "printf 'PROXY UNKNOWN\\r\\nhi\\r\\n' | nc -w1 127.0.0.1 1"],
+    [{ proxyProtocol: ['10.0.0.0/8'] }, '127.0.0.1:1', 'telnet 127.0.0.1 1'],
+    [{ proxyProtocol: ['::/0'], framing: { type: 'raw' } }, '[::1]:1', "(printf 'PROXY UNKNOWN\\r\\n'; cat) | nc ::1 1"],
+    [
+      { proxyProtocol: ['unix'], path: '/x.sock', framing: { type: 'eof', eof: "%'\n" } },
+      '/x.sock',
+      "printf 'PROXY UNKNOWN\\r\\nhi\\045\\047\\n' | nc -w1 -U /x.sock",
+    ],
+    [{ proxyProtocol: ['127.0.0.1'], protocol: 'http' }, '0.0.0.0:1', 'curl http://127.0.0.1:1/ --haproxy-protocol'],
+    [{ proxyProtocol: ['127.0.0.1'], protocol: 'websocket' }, '127.0.0.1:1', 'curl -i http://127.0.0.1:1/ --haproxy-protocol'],
     [{ protocol: 'stream' }, '127.0.0.1:1', 'nc 127.0.0.1 1'],
     [{ protocol: 'udp' }, '[::1]:1', 'echo hi | nc -u -w1 ::1 1'],
     [{ protocol: 'http' }, '0.0.0.0:1', 'curl http://127.0.0.1:1/'],
@@ -54,6 +64,7 @@ test('the lines of the start-up table bring an answer', { skip: program('nc') ==
   const ports = Object.entries(framings).flatMap(([name, framing]) => [
     { name, protocol: 'tcp', port: 0, handler: HANDLER, framing },
     { name: `${name}-unix`, protocol: 'tcp', path: `./${name}.sock`, handler: HANDLER, framing },
+    { name: `${name}-proxy`, protocol: 'tcp', port: 0, handler: HANDLER, framing, proxyProtocol: ['127.0.0.1'] },
   ])
   const daemon = await DaemonProcess.start(
     t,
