@@ -17,6 +17,8 @@ export interface AdminParts {
   tasks?(question: unknown): Promise<unknown>
   /** Stops the daemon. Called after the request for it has been answered. */
   stop(): void
+  /** How long that may take at most. */
+  stopSeconds?(): number
 }
 
 export interface Answer {
@@ -47,7 +49,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/api/tasks/show', { method: 'GET', isOpen: false, answer: (parts, query) => tasks(parts, 'show', query) }],
   ['/api/tasks/retry', { method: 'POST', isOpen: false, answer: (parts, query) => tasks(parts, 'retry', query) }],
   ['/api/tasks/drop', { method: 'POST', isOpen: false, answer: (parts, query) => tasks(parts, 'drop', query) }],
-  ['/api/stop', { method: 'POST', isOpen: false, answer: (parts) => ({ ...json(202, { state: 'stopping' }), after: () => parts.stop() }) }],
+  ['/api/stop', { method: 'POST', isOpen: false, answer: stop }],
 ])
 
 export function text(status: number, sentence: string): Answer {
@@ -65,6 +67,10 @@ function json(status: number, value: unknown): Answer {
 function readyz(parts: AdminParts): Answer {
   const reason = parts.readiness()
   return reason === undefined ? text(200, 'ready') : text(503, `not ready: ${reason}`)
+}
+
+function stop(parts: AdminParts): Answer {
+  return { ...json(202, { state: 'stopping', withinSeconds: parts.stopSeconds?.() }), after: () => parts.stop() }
 }
 
 async function reload(parts: AdminParts): Promise<Answer> {

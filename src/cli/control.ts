@@ -61,10 +61,11 @@ export class Control {
 
   /**
    * Tells the daemon to stop; it does so after this has returned.
+   * @returns how long that may take, in seconds: by the config that it has, which may be another than the file's
    * @throws NotRunningError, VerbError
    */
-  async stop(): Promise<void> {
-    await this.#ask('POST', '/api/stop')
+  async stop(): Promise<number | undefined> {
+    return (JSON.parse(await this.#ask('POST', '/api/stop')) as { withinSeconds?: number }).withinSeconds
   }
 
   #ask(method: string, path: string, waitMs: number = ANSWER_WAIT_MS): Promise<string> {

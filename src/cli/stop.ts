@@ -1,28 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NotRunningError } from '../errors.ts'
 import { processStat } from '../master/process-stat.ts'
+import { longestStopSeconds } from '../master/stop-time.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
 import { Control } from './control.ts'
 import { EXIT, say } from './exit-code.ts'
 
 const LOOK_EVERY_MS = 50
-// What the daemon takes beyond its wait for connections, to stop its workers and to close.
-const GRACE_SECONDS = 5
+// A busy machine takes its time over what the daemon does in time.
+const SLACK_SECONDS = 5
 
 /** `polyport stop`: returns when the daemon has ended. */
 export async function stop(options: ConfigOptions): Promise<number> {
   const config = await loadNamedConfig(options)
   const control = new Control(config.runtimeDir)
   const { pid, name } = await control.status()
-  await control.stop().catch((error: unknown) => {
+  const withinSeconds = await control.stop().catch((error: unknown) => {
     // It was there a moment ago, so it is ending already: somebody else has told it to.
     if (!(error instanceof NotRunningError)) throw error
+    return undefined
   })
-  const deadline = Date.now() + (config.maxWaitSeconds + GRACE_SECONDS) * 1000
+  const waitSeconds = (withinSeconds ?? longestStopSeconds(config)) + SLACK_SECONDS
+  const deadline = performance.now() + waitSeconds * 1000
   while (isAlive(pid)) {
-    if (Date.now() > deadline) {
-      return say(`${name} (process ${pid}) has been told to stop and still runs after ${config.maxWaitSeconds + GRACE_SECONDS} s`, EXIT.failed)
-    }
+    if (performance.now() > deadline) return say(`${name} (process ${pid}) has been told to stop and still runs after ${waitSeconds} s`, EXIT.failed)
     await sleep(LOOK_EVERY_MS)
   }
   process.stdout.write(`${name} (process ${pid}) has stopped\n`)

@@ -15,6 +15,7 @@ import { withoutKeys } from './certificates.ts'
 import { forkChild } from './fork-child.ts'
 import { notePath, noteProcess } from './leftovers.ts'
 import type { Account } from './privileges.ts'
+import { LAST_SECONDS } from './stop-time.ts'
 import { strippedCode } from './stripped-code.ts'
 
 const LAST_WORDS_MS = 1000
@@ -22,8 +23,6 @@ const LAST_WORDS_MS = 1000
 const SPREAD_SECONDS = 10
 // Ten thousand connections move in 3 s, on a machine that has nothing else to do.
 const MOVES_SECONDS = 10
-// What the last process has for `onDaemonStop` behind the longest stop of the others, in seconds.
-const LAST_SECONDS = 5
 
 export type WorkerState = 'starting' | 'ready' | 'draining'
 

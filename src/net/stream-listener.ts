@@ -14,14 +14,13 @@ import { type StreamHandle, setPeer, socketFromHandle, streamHandleOf } from './
 import type { Outbox } from './outbox.ts'
 import type { Port } from './port.ts'
 import { registered } from './registration.ts'
+import { MAX_DISCARDED_BYTES } from './socket-end.ts'
 import { reasonOf } from './socket-error.ts'
 import { TcpWire } from './tcp-wire.ts'
 import type { SecureListener } from './tls-listener.ts'
 
 // As libuv suggests for a read. One buffer for all connections of the worker: a read is framed before the next one begins.
 const READ_BYTES = 64 * 1024
-// What a client sends behind the end of its connection is read so that it gets what was sent to it before. One that goes on and on need not be read.
-const MAX_DISCARDED_BYTES = 1024 * 1024
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /** A socket of this listener carries its connection and what straddles reads. */
@@ -115,7 +114,8 @@ export class StreamListener implements SecureListener {
 
   /** One read of a connection behind TLS. */
   readSecure(socket: StreamSocket, chunk: Buffer): void {
-    this.#push(socket, chunk, chunk.length)
+    if (socket.polyport.connection.isOpen) this.#push(socket, chunk, chunk.length)
+    else if (!discard(socket, chunk.length)) socket.pause()
   }
 
   endOne(socket: Socket): void {
@@ -124,8 +124,7 @@ export class StreamListener implements SecureListener {
 
   /** One read: its messages go to the handler, then what the handler answered leaves in one write. @returns whether to read on */
   read(socket: StreamSocket, length: number): boolean {
-    const { polyport } = socket
-    if (!polyport.connection.isOpen) return (polyport.discarded += length) < MAX_DISCARDED_BYTES
+    if (!socket.polyport.connection.isOpen) return discard(socket, length)
     this.#push(socket, readBuffer, length)
     return true
   }
@@ -154,6 +153,12 @@ export class StreamListener implements SecureListener {
   destroy(): void {
     for (const socket of this.port.sockets) socket.destroy()
   }
+}
+
+/** @returns whether more is to be read */
+function discard({ polyport }: StreamSocket, length: number): boolean {
+  polyport.discarded += length
+  return polyport.discarded < MAX_DISCARDED_BYTES
 }
 
 /** A client that takes nothing any more cannot be waited for. */

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream'
 import { isPromise } from './is-promise.ts'
 import { ServerResponse as Response, STATUS_CODES } from './node-http.ts'
 import type { Port } from './port.ts'
+import { FLUSH_MS } from './socket-end.ts'
 
 /** A handler that may leave a request to what comes next: an Express app, say. */
 type Listener = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => unknown
@@ -17,9 +18,23 @@ const FIRST_REFUSAL = 300
  */
 export class UpgradeAuthorization {
   readonly #port: Port
+  /** Those whose refusal is on its way. */
+  readonly #answered = new WeakSet<Socket>()
 
   constructor(port: Port) {
     this.#port = port
+  }
+
+  /** Whether a client has got a part of its answer: nothing else can be said to it. */
+  hasBegunToAnswer(socket: Socket): boolean {
+    return this.#answered.has(socket)
+  }
+
+  /** It is waited for who reads slowly, and for an app that takes its time, as long as for anybody who is to get the rest of something. */
+  #begin(socket: Socket): void {
+    this.#answered.add(socket)
+    const timer = setTimeout(() => socket.destroy(), FLUSH_MS)
+    socket.once('close', () => clearTimeout(timer))
   }
 
   /**
@@ -30,7 +45,7 @@ export class UpgradeAuthorization {
     const response = new Response(request)
     response.shouldKeepAlive = false
     // As light-my-request does: what is written ends there.
-    response.assignSocket(new AnswerSink(response, socket) as unknown as Socket)
+    response.assignSocket(new AnswerSink(response, socket, () => this.#begin(socket)) as unknown as Socket)
     return new Promise((resolve) => {
       const onClose = (): void => void response.destroy()
       socket.once('close', onClose)
@@ -83,9 +98,12 @@ export class UpgradeAuthorization {
 class AnswerSink extends Writable {
   readonly #response: ServerResponse
   readonly #client: Socket
+  readonly #onBegin: () => void
+  #hasBegun = false
 
-  constructor(response: ServerResponse, client: Socket) {
+  constructor(response: ServerResponse, client: Socket, onBegin: () => void) {
     super()
+    this.#onBegin = onBegin
     this.#response = response
     this.#client = client
     // A response that is destroyed with an error ends here.
@@ -94,8 +112,10 @@ class AnswerSink extends Writable {
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     // Before the head there may be 100 Continue or 103 Early Hints.
-    if (!this.#response.headersSent || this.#response.statusCode < FIRST_REFUSAL || !this.#client.writable) done()
-    else this.#client.write(chunk, () => done())
+    if (!this.#response.headersSent || this.#response.statusCode < FIRST_REFUSAL || !this.#client.writable) return done()
+    if (!this.#hasBegun) this.#onBegin()
+    this.#hasBegun = true
+    this.#client.write(chunk, () => done())
   }
 
   // What else responses and middleware ask of a socket.

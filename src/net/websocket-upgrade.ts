@@ -151,6 +151,8 @@ export class WebSocketUpgrade {
 
   /** `onUpgrade` takes too long: that is no fault of the client's. */
   #giveUp(socket: HttpSocket): void {
+    // A second answer would come in the middle of the first.
+    if (this.#authorization?.hasBegunToAnswer(socket) === true) return
     socket.polyportRefused = 'error'
     this.port.log.warn({ seconds: this.port.limits.upgradeSeconds }, 'Upgrade refused: onUpgrade has not answered in time')
     this.port.refused('error')

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import type { PerMessageDeflateOptions, ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import type { DeflateConfig } from '../config/compression-schema.ts'
+import { boundDiscarded } from './socket-end.ts'
 
 /**
  * The only file that touches what `ws` does not document: how far its receiver has read, and how a WebSocket is put on a socket
@@ -56,14 +57,32 @@ function ws(): typeof import('ws') & Undeclared {
   return loaded
 }
 
+let bounded: typeof WebSocket | undefined
+
+/**
+ * A WebSocket that reads on when it closes, as it must to find the client's close frame, but not without end. `ws` closes by itself, too: when the
+ * client does, and when it finds fault with what it has read. Then whatever comes is thrown away.
+ */
+function boundedWebSocket(): typeof WebSocket {
+  bounded ??= class extends ws().WebSocket {
+    override close(...frame: Parameters<WebSocket['close']>): void {
+      const isFirst = this.readyState === this.OPEN
+      super.close(...frame)
+      if (isFirst) boundDiscarded((this as unknown as Internals)._socket, () => this.pause())
+    }
+  }
+  return bounded
+}
+
 export function createWebSocketServer(options: ServerOptions): WebSocketServer {
-  return new (ws().WebSocketServer)(options)
+  return new (ws().WebSocketServer)({ ...options, WebSocket: boundedWebSocket() })
 }
 
 interface Internals {
   _extensions: Record<string, Deflate>
   _receiver: Receiver
   _protocol: string
+  readonly _socket: Socket
   setSocket(socket: Socket, head: Buffer, options: object): void
 }
 
@@ -127,7 +146,8 @@ export function readerState(webSocket: WebSocket): ReaderState | undefined {
 /** A WebSocket in the middle of its life, on a socket that is not read yet. `resume()` lets it go on. */
 export function restoreWebSocket(server: WebSocketServer, socket: Socket, { protocol, deflate, fields }: ReaderState): WebSocket {
   const { options } = server
-  const { WebSocket, PerMessageDeflate } = ws()
+  const { PerMessageDeflate } = ws()
+  const { WebSocket = boundedWebSocket() } = options
   const webSocket = new WebSocket(null as never, undefined, options as never)
   const internals = webSocket as unknown as Internals
   internals._protocol = protocol

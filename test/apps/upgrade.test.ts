@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from 'node:test'
 import type { Daemon } from 'polyport'
 import { WebSocket } from 'ws'
 import { DaemonProcess } from '../daemon-process.ts'
+import { becomes } from '../reliability/process-figures.ts'
 import { ask, portOf } from '../suites/app-suite.ts'
 import { folderOf, serveFolder } from './temporary.ts'
 
@@ -34,6 +35,8 @@ const EXPRESS = `import express from 'express'
 import { session } from './session.mjs'
 const app = express()
 app.use(session)
+let begun
+app.get('/end', (request, response) => { begun.end('the end'); response.end() })
 app.post('/login', (request, response) => { request.session.user = 'ann'; response.send('in') })
 app.get('/visits', (request, response) => response.json(request.session.visits ?? 0))
 app.use('/ws', (request, response, next) => {
@@ -43,6 +46,7 @@ app.use('/ws', (request, response, next) => {
   if (request.query.how === 'break') { response.status(500).write('half'); return response.destroy() }
   if (request.query.how === 'large') return response.status(400).send('x'.repeat(3_000_000))
   if (request.query.how === 'never') return
+  if (request.query.how === 'begun') { begun = response; return void response.status(403).write('x'.repeat(1_000_000)) }
   if (request.query.how === 'answer') return response.sendStatus(204)
   if (request.session.user === undefined) return response.status(401).set('WWW-Authenticate', 'Form').json({ error: 'log in' })
   request.user = request.session.user
@@ -290,6 +294,32 @@ describe('an upgrade that the app authorises', () => {
       Array.from(refusals, ([, reason, count]) => [reason, count]),
       [['error', '1']],
     )
+  })
+
+  test('whose refusal is on its way when upgradeSeconds end gets the rest of it, and nothing else', async (t) => {
+    const ports = [{ name: 'web', protocol: 'http', port: 0, handler: './express.mjs', websocket: { ...WEBSOCKET, limits: { upgradeSeconds: 1 } } }]
+    const daemon = await DaemonProcess.start(t, { ports }, { files: FILES })
+    const { host, port } = await daemon.address('web')
+    const upgrade = (how: string): Promise<http.IncomingMessage> =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`ws://${host}:${port}/ws?how=${how}`)
+        socket.on('unexpected-response', (_request, response) => resolve(response))
+        socket.on('error', reject)
+      })
+    const response = await upgrade('begun')
+
+    // It was asked later, so that the time of the other one is over, too.
+    ;(await upgrade('never')).resume()
+    await ask(port, { path: '/end' })
+    let body = ''
+    for await (const chunk of response.setEncoding('latin1')) body += chunk
+
+    assert.equal(response.statusCode, 403)
+    assert.equal(body.replaceAll('x', ''), 'the end')
+    await becomes(['denied 1', 'error 1'], async () => {
+      const refusals = (await daemon.metrics()).matchAll(/^polyport_connections_refused_total\{port="web",reason="(\w+)"\} ([1-9]\d*)$/gm)
+      return Array.from(refusals, ([, reason, count]) => `${reason} ${count}`).sort()
+    })
   })
 })
 

@@ -130,6 +130,17 @@ describe('polyport stop', () => {
     assert.equal(await daemon.exited, 0)
   })
 
+  test('waits for as long as the daemon may take by the config that it runs with', async (t) => {
+    const late = `export const onDaemonStop = () => new Promise(() => {})`
+    const config = { ...CONFIG, lifecycle: ['./late.mjs'], maxWaitSeconds: 1 }
+    const daemon = await DaemonProcess.start(t, config, { files: { ...FILES, 'late.mjs': late } })
+    writeFileSync(join(daemon.dir, 'config.json'), JSON.stringify({ runtimeDir: './run', ...config, maxWaitSeconds: 0 }))
+
+    const { code, stdout } = await run(t, ['stop', '-c', join(daemon.dir, 'config.json')])
+
+    assert.deepEqual([code, stdout], [0, `shop (process ${daemon.pid}) has stopped\n`])
+  })
+
   for (const verb of ['stop', 'status']) {
     test(`${verb} without a daemon is a sentence and exit code 3`, async (t) => {
       const dir = folder(t)

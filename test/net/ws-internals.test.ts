@@ -10,6 +10,7 @@ import { type ReaderState, readerState, restoreWebSocket } from '../../src/net/w
 /*
  * What Polyport relies on and ws does not document. When a new ws breaks one of these, it is here that it shows:
  * - webSocket._receiver and the fields of it that src/net/ws-internals.ts lists; _loop, _errored
+ * - webSocket._socket, while it is open
  * - webSocket._protocol; new WebSocket(null, undefined, options) of a server; setSocket(socket, head, options)
  */
 
