@@ -205,7 +205,7 @@ export class SocketConnection implements Connection {
   flush(): void {
     this.#sending.flush()
     // A client that does not read its answers is not read either: its requests wait in its own send buffer.
-    if (this.socket.writableNeedDrain && this.isOpen) this.inbox.pause(PausedBy.output)
+    if (this.#sending.isFull && this.isOpen) this.inbox.pause(PausedBy.output)
   }
 
   /** The socket has sent everything that it held. */
@@ -303,7 +303,7 @@ export class SocketConnection implements Connection {
   takeOver({ unsent, waiting }: ConnectionState, replay: () => void): void {
     if (unsent.length > 0) this.#sending.write(unsent)
     replay()
-    if (this.socket.writableNeedDrain) this.inbox.pause(PausedBy.output)
+    if (this.#sending.isFull) this.inbox.pause(PausedBy.output)
     const promise = this.#context.callbacks.handedOver(this)
     if (promise === undefined && waiting.length === 0) return
     for (const message of waiting) this.inbox.add(typeof message === 'string' ? message : Buffer.from(message))

@@ -4,6 +4,7 @@ import type http from 'node:http'
 import type { ServerResponse } from 'node:http'
 import net from 'node:net'
 import type tls from 'node:tls'
+import { getSystemErrorName } from 'node:util'
 
 /**
  * The only file that touches what Node does not document: raw handles. `test/net/node-internals.test.ts` says which names it
@@ -31,6 +32,8 @@ export interface StreamHandle {
   /** Bytes that it was given, and those of them that the kernel has not taken yet. */
   readonly bytesWritten: number
   readonly writeQueueSize: number
+  /** @returns a negative errno or 0, or a request when the kernel has not taken all at once. Before Node 26 it needs one that is given. */
+  writeBuffer(request: object | null, bytes: Uint8Array): number | WriteRequest
 }
 
 /** A UDP socket's handle. */
@@ -142,6 +145,70 @@ export function stopReading(socket: net.Socket): void {
   if (handle === undefined) return
   handle.reading = false
   handle.readStop()
+}
+
+interface WriteRequest {
+  oncomplete: (this: WriteRequest, status: number) => void
+  /** Set when it was done before `oncomplete` was there. */
+  writeStatus: number | null
+  // Ours: libuv reads the bytes until it is done.
+  bytes: Uint8Array
+  socket: net.Socket
+  writer: PastWriter
+}
+
+/** Who has written past a stream. */
+export interface PastWriter {
+  /** The kernel has taken all of it. */
+  taken(): void
+}
+
+/** Whether Node itself writes without a request, as it does since 26. Undefined until it has been seen to write. */
+let writesWithoutRequest: boolean | undefined
+
+function watchWrite(handle: StreamHandle): void {
+  handle.writeBuffer = (request, bytes) => {
+    writesWithoutRequest = request === null
+    delete (handle as { writeBuffer?: unknown }).writeBuffer
+    return handle.writeBuffer(request, bytes)
+  }
+}
+
+/**
+ * Writes to a plain socket whose stream holds nothing, past that stream: it costs as much again as the system call's own part in Node. What comes later by the
+ * stream leaves behind it.
+ * @param writer is told when the kernel has taken what it had no room for at once; `bytes` must not change until then
+ * @returns `done`; `waiting` when the writer will be told, unless the socket ends before; `refused` when nothing was written: use the stream
+ */
+export function writePastStream(socket: net.Socket, bytes: Uint8Array, writer: PastWriter): 'done' | 'waiting' | 'refused' {
+  const handle = streamHandleOf(socket)
+  if (handle === undefined || writesWithoutRequest === false) return 'refused'
+  if (writesWithoutRequest === undefined) {
+    watchWrite(handle)
+    return 'refused'
+  }
+  const result = handle.writeBuffer(null, bytes)
+  if (typeof result === 'number') {
+    if (result !== 0) socket.destroy(writeError(result))
+    return 'done'
+  }
+  if (result.writeStatus !== null) {
+    if (result.writeStatus < 0) socket.destroy(writeError(result.writeStatus))
+    return 'done'
+  }
+  Object.assign(result, { bytes, socket, writer, oncomplete: onWritten })
+  return 'waiting'
+}
+
+function onWritten(this: WriteRequest, status: number): void {
+  if (this.socket.destroyed) return
+  if (status < 0) this.socket.destroy(writeError(status))
+  else this.writer.taken()
+}
+
+function writeError(errno: number): NodeJS.ErrnoException {
+  const code = getSystemErrorName(errno)
+  return Object.assign(new Error(`write ${code}`), { errno, code, syscall: 'write' })
 }
 
 /** How many of the bytes that were written to a socket the kernel has not taken yet. */

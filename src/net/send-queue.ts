@@ -1,14 +1,14 @@
 import { buffersPassed } from '../ipc/young-buffers.ts'
 import type { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
-import { unsentBytes } from './node-internals.ts'
+import { type PastWriter, unsentBytes, writePastStream } from './node-internals.ts'
 import { SCRATCH_BYTES } from './outbox.ts'
 
 // Chunks that are shorter on average are joined; longer ones leave in one writev(2), as copies of them would be garbage at once.
 const JOINED_BYTES = 2048
 
 /** What was sent to a connection and has not left: what waits for the end of the turn, and what the kernel has not taken. */
-export class SendQueue {
+export class SendQueue implements PastWriter {
   readonly #connection: SocketConnection
   readonly #context: ConnectionContext
   // What waits beyond the outbox's scratch buffer.
@@ -16,6 +16,8 @@ export class SendQueue {
   #more: Uint8Array[] | null = null
   #bytes = 0
   #isScheduled = false
+  // What was written past the socket's stream, as long as the kernel has not taken all of it.
+  #past = 0
   // The last that was written, as long as the socket holds some of it: a hand-over takes it along.
   #written: Uint8Array[] | null = null
   #writtenBytes = 0
@@ -32,7 +34,18 @@ export class SendQueue {
   /** Bytes that have not left this process. */
   get buffered(): number {
     const { outbox } = this.#context
-    return this.#bytes + this.#connection.socket.writableLength + (outbox.reader === this.#connection ? outbox.used : 0)
+    return this.#bytes + this.#held + (outbox.reader === this.#connection ? outbox.used : 0)
+  }
+
+  /** Whether so much has not left that more should wait, as streams have it. */
+  get isFull(): boolean {
+    const { socket } = this.#connection
+    return socket.writableNeedDrain || (this.#past > 0 && this.#past >= socket.writableHighWaterMark)
+  }
+
+  /** Bytes of writes that the kernel has not taken whole. */
+  get #held(): number {
+    return this.#past + this.#connection.socket.writableLength
   }
 
   /** Whether so many bytes more may wait. What happens if not is up to the port's limits. */
@@ -67,7 +80,7 @@ export class SendQueue {
       // A TLS socket tells of no write at once that it is done: a new scratch buffer for each would cost more than this copy.
       if (this.#connection.tls === undefined) this.write(outbox.take())
       else this.write(Buffer.from(outbox.take()))
-      if (socket.writableLength > 0 && this.#connection.tls === undefined) outbox.replaceScratch()
+      if (this.#held > 0 && this.#connection.tls === undefined) outbox.replaceScratch()
     }
     const first = this.#first
     if (first === null) return
@@ -78,22 +91,40 @@ export class SendQueue {
     else if (bytes <= SCRATCH_BYTES && bytes < JOINED_BYTES * (1 + more.length)) this.write(Buffer.concat([first, ...more], bytes))
     else {
       socket.cork()
-      this.write(first)
-      for (const chunk of more) this.write(chunk)
+      this.#writeStream(first)
+      for (const chunk of more) this.#writeStream(chunk)
       socket.uncork()
     }
   }
 
   /** Past what waits. */
   write(bytes: Uint8Array): void {
-    const { socket } = this.#connection
-    socket.write(bytes)
-    if ((socket.writableLength > 0 || this.#written !== null) && this.#connection.tls === undefined) this.#keep(bytes, socket.writableLength)
+    const { socket, tls } = this.#connection
+    if (tls !== undefined || this.#held > 0) return this.#writeStream(bytes)
+    const result = writePastStream(socket, bytes, this)
+    if (result === 'refused') return this.#writeStream(bytes)
+    if (result === 'waiting') this.#past = bytes.byteLength
+    if (this.#past > 0 || this.#written !== null) this.#keep(bytes, this.#past)
   }
 
-  /** The kernel has taken everything. */
+  #writeStream(bytes: Uint8Array): void {
+    const { socket, tls } = this.#connection
+    socket.write(bytes)
+    if (tls === undefined && (socket.writableLength > 0 || this.#written !== null)) this.#keep(bytes, this.#held)
+  }
+
+  /** The kernel has taken what was written past the stream. */
+  taken(): void {
+    const wasFull = this.isFull
+    this.#past = 0
+    // Or the stream says so when it has sent what it holds.
+    if (wasFull && !this.isFull) this.#connection.onSocketDrain()
+    else this.onDrain()
+  }
+
+  /** The kernel has taken everything that the socket held. */
   onDrain(): void {
-    this.#keep(EMPTY, this.#connection.socket.writableLength)
+    this.#keep(EMPTY, this.#held)
   }
 
   clear(): void {

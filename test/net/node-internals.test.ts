@@ -22,6 +22,7 @@ import {
   stopReceiving,
   tellWhenLeft,
   unsentBytes,
+  writePastStream,
 } from '../../src/net/node-internals.ts'
 
 /*
@@ -35,6 +36,7 @@ import {
  * - handle.onread(arrayBuffer) with what was read, without one at the end, while there is no socket; then a socket on the same handle
  * - socket._peername, which remoteAddress and remotePort are taken from
  * - ServerResponse#detachSocket, called once when a response has left, also when it is a member of its own
+ * - handle.writeBuffer(null, bytes) since Node 26: a number, or a request with oncomplete and writeStatus; Node's own streams call it in the same way
  */
 
 function bound(): StreamHandle {
@@ -316,4 +318,49 @@ test('readRaw() tells the end', async (t) => {
   client.end()
 
   assert.equal(await promise, undefined)
+})
+
+test('writePastStream() and the stream beside it: a slow reader gets all bytes in order, and FIN behind them', async (t) => {
+  const [socket, client] = await connected(t)
+  client.pause()
+  const sent: Buffer[] = []
+  const numWays = { done: 0, waiting: 0, refused: 0 }
+  let isWaiting = false
+  const writer = { taken: () => void (isWaiting = false) }
+  for (let i = 0; i < 400; i++) {
+    const bytes = Buffer.alloc(1 + ((i * 7919) % 40_000), i)
+    sent.push(bytes)
+    const way = socket.writableLength > 0 || i % 5 === 0 ? 'refused' : writePastStream(socket, bytes, writer)
+    numWays[way]++
+    if (way === 'refused') socket.write(bytes)
+    if (way === 'waiting') isWaiting = true
+  }
+  const expected = Buffer.concat(sent)
+  const unsent = unsentBytes(socket)
+  socket.end()
+  const received: Buffer[] = []
+  for await (const chunk of client) received.push(chunk)
+
+  assert.ok(unsent > 0 && isWaiting === false)
+  assert.equal(socket.bytesWritten, expected.length)
+  assert.ok(Buffer.concat(received).equals(expected))
+  // Older lines of Node need a request for each write: the stream's way is the only one.
+  if (process.versions.node >= '26') assert.ok(numWays.done > 0 && numWays.waiting > 0, JSON.stringify(numWays))
+  else assert.equal(numWays.refused, 400)
+})
+
+test('writePastStream() ends a socket whose other end has gone', async (t) => {
+  const [socket, client] = await connected(t)
+  const failed = once(socket, 'error')
+  client.resetAndDestroy()
+  await once(client, 'close')
+  // The first may go out, and is answered with a reset.
+  const again = setInterval(() => {
+    if (!socket.destroyed && writePastStream(socket, Buffer.from('x'), { taken() {} }) === 'refused') socket.write('x')
+  }, 1)
+  const [error] = (await failed) as [NodeJS.ErrnoException]
+  clearInterval(again)
+
+  assert.match(error.code ?? '', /^(EPIPE|ECONNRESET)$/)
+  assert.ok(socket.destroyed)
 })
