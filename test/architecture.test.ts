@@ -160,10 +160,10 @@ describe('architecture', () => {
     assert.deepEqual(others, [])
   })
 
-  test('no file of src is longer than 340 lines', () => {
-    const long = files.filter((file) => readFileSync(join(SRC, file), 'utf8').split('\n').length > 341)
+  test('no file of src is longer than 300 lines, but for the connection', () => {
+    const long = files.filter((file) => readFileSync(join(SRC, file), 'utf8').split('\n').length > 301)
 
-    assert.deepEqual(long, [])
+    assert.deepEqual(long, ['net/connection.ts'])
   })
 
   test('nothing is written to the console but by the command line', () => {

@@ -4,6 +4,7 @@ import { type LoggerOptions, pino } from 'pino'
 import type { Logger } from '../contracts/logger.ts'
 import { escapeLines } from './control-bytes.ts'
 import { LineWriter } from './line-writer.ts'
+import { plainFields } from './plain-fields.ts'
 import { prettyFormat } from './pretty.ts'
 
 export interface LogOptions {
@@ -39,6 +40,11 @@ export function createLog(options: LogOptions): Logger {
     },
   }
   const log = pino(pinoOptions(options), destination)
+  // pino asks its formatter for the fields of lines alone.
+  const { child } = log
+  log.child = function plainChild(this: typeof log, fields, ...rest) {
+    return child.call(this, plainFields(fields), ...rest)
+  } as typeof child
   return log
 }
 
@@ -53,7 +59,9 @@ function pinoOptions({ level, name, role, fields }: LogOptions): LoggerOptions {
     level,
     base: { pid: process.pid, name, ...(slot === undefined ? { role } : { worker: Number(slot) }), ...fields },
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label) => ({ level: label }), log: plainFields },
+    // There an error has become data already.
+    serializers: { err: (err) => err },
     redact: { paths: SECRETS, censor: '[redacted]' },
   }
 }

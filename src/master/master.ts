@@ -2,12 +2,8 @@ import type { DaemonStatus } from '../admin/status.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { ReloadError } from '../errors.ts'
-import type { ToMaster } from '../ipc/messages.ts'
-import { placeText } from '../ipc/place.ts'
 import { MetricsBook } from '../metrics/metrics-book.ts'
-import { Store } from '../shared/store.ts'
 import { AdminPorts } from './admin-ports.ts'
-import { type Death, Deaths } from './deaths.ts'
 import { Dispatch } from './dispatch.ts'
 import { HeapSnapshots } from './heap-snapshots.ts'
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts'
@@ -16,6 +12,7 @@ import { Overview } from './overview.ts'
 import { PidFile } from './pid-file.ts'
 import { accountOf, giveFolder } from './privileges.ts'
 import { whyNotReady } from './readiness.ts'
+import { Reception } from './reception.ts'
 import { unchangeable } from './reload-rules.ts'
 import { Reloads } from './reloads.ts'
 import { Roster } from './roster.ts'
@@ -26,8 +23,7 @@ import { type Prepared, Staff } from './staff.ts'
 import { longestStopSeconds, queueSeconds } from './stop-time.ts'
 import { Watch } from './watch.ts'
 import { Watchdog } from './watchdog.ts'
-import type { WorkerChild } from './worker-child.ts'
-import { NO_ANSWERS, Workers } from './workers.ts'
+import { Workers } from './workers.ts'
 
 export interface MasterParts {
   readonly config: Config
@@ -44,7 +40,6 @@ export class Master {
   readonly #readConfig: () => Promise<Config>
   readonly #overview: Overview
   readonly #pidFile: PidFile
-  readonly #book: MetricsBook
   readonly #reloads: Reloads
   readonly #heaps: HeapSnapshots
   readonly #service: ServiceNotify
@@ -57,7 +52,7 @@ export class Master {
   #workers: Workers | undefined
   #staff: Staff | undefined
   #watchdog: Watchdog | undefined
-  readonly #deaths = new Deaths(() => this.#workers?.slots.find(({ isReady }) => isReady)?.current)
+  readonly #reception: Reception
   #dispatch: Dispatch | undefined
   #onEnd: ((code: number) => void) | undefined
   #stopped: Promise<void> | undefined
@@ -67,8 +62,8 @@ export class Master {
     this.#log = parts.log
     this.#readConfig = parts.readConfig
     this.#pidFile = new PidFile(parts.config.runtimeDir)
-    this.#book = new MetricsBook(parts.config.ports)
-    this.#overview = new Overview({ ...parts, book: this.#book })
+    const book = new MetricsBook(parts.config.ports)
+    this.#overview = new Overview({ ...parts, book })
     this.#service = new ServiceNotify(parts.log)
     this.#reloads = new Reloads({ log: parts.log, service: this.#service })
     this.#watch = new Watch({ log: parts.log, reload: () => this.reload() })
@@ -84,6 +79,15 @@ export class Master {
       stopSeconds: () => longestStopSeconds(this.#config),
     })
     this.#heaps = new HeapSnapshots({ dir: parts.config.runtimeDir, child: (slot) => this.#workers?.slots[slot]?.current })
+    this.#reception = new Reception({
+      log: parts.log,
+      book,
+      heaps: this.#heaps,
+      now: () => ({ workers: this.#workers, staff: this.#staff, dispatch: this.#dispatch, shared: this.#shared }),
+      stop: () => void this.stop(),
+      reload: () => void this.reload().catch(() => {}),
+      recycle: (slot, reason) => void this.#recycle(slot, reason),
+    })
   }
 
   /** Where each port listens, by name. */
@@ -137,8 +141,7 @@ export class Master {
 
   /** Stops in good order: no new connections, what was sent leaves, requests are answered. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop()
-    return this.#stopped
+    return (this.#stopped ??= this.#stop())
   }
 
   async #stop(): Promise<void> {
@@ -147,7 +150,8 @@ export class Master {
     this.#log.info('Stopping')
     const said = this.#service.stopping()
     this.#dispatch?.close()
-    const [{ maxWaitSeconds }, begun] = [this.#config, performance.now()]
+    const begun = performance.now()
+    const { maxWaitSeconds } = this.#config
     const staff = this.#staff?.stop(maxWaitSeconds)
     await Promise.all([this.#workers?.stop(maxWaitSeconds, staff), staff])
     await this.#staff?.stopQueue(queueSeconds(this.#config, (performance.now() - begun) / 1000))
@@ -165,8 +169,7 @@ export class Master {
   }
 
   #endNow(): Promise<void> {
-    this.#workers?.kill()
-    this.#staff?.kill()
+    for (const group of [this.#workers, this.#staff]) group?.kill()
     return this.#close()
   }
 
@@ -181,20 +184,16 @@ export class Master {
     const workers = new Workers({
       ...parts,
       open: (child) => openPorts(child, this.#sockets.all, this.#dispatch?.isDealt === true),
-      onMessage: (slot, child, message) => this.#receive(slot, child, message),
-      onReady: (slot, child) => {
-        this.#log.info({ worker: slot.index, childPid: child.pid }, 'Worker ready')
-        this.#dispatch?.ready()
-        this.#deaths.tell()
-      },
-      onExit: (slot, child, death) => this.#exited(slot, child, death),
+      onMessage: (slot, child, message) => this.#reception.hearWorker(slot, child, message),
+      onReady: (slot, child) => this.#reception.workerReady(slot, child),
+      onExit: (slot, child, death) => this.#reception.workerEnded(slot, child, death),
     })
     this.#workers = workers
     this.#staff = new Staff({
       ...parts,
       ports: () => Array.from(this.addresses, ([name, address]) => ({ name, address })),
-      onMessage: (child, message) => this.#receiveFromStaff(child, message),
-      onExit: (child, death) => this.#ended(child, death),
+      onMessage: (child, message) => this.#reception.hearStaff(child, message),
+      onExit: (child, death) => this.#reception.staffEnded(child, death),
     })
     await Promise.all([this.#staff.startQueue(config), workers.startFirst(config)])
     await Promise.all([workers.start(config), this.#staff.start(config)])
@@ -262,45 +261,6 @@ export class Master {
     }
   }
 
-  #receive(slot: Slot, child: WorkerChild, message: ToMaster): void {
-    if (message.type === 'taken') this.#dispatch?.taken(message.id)
-    else if (message.type === 'missed') this.#dispatch?.missed(message.id, child)
-    else if (message.type === 'report') this.#book.record(slot.index, message.report)
-    else if (message.type === 'heap') this.#heaps.written(child, message.error)
-    else if (message.type === 'stop') void this.stop()
-    else if (message.type === 'reload') this.reload().catch(() => {})
-    else if (message.type === 'failed') this.#log.error({ worker: slot.index }, `Worker cannot start: ${message.message}`)
-    // What follows is of the one that serves: another may be draining beside it.
-    else if (child !== slot.current) return
-    else if (message.type === 'accepted') this.#dispatch?.accepted(slot, message.port, message.connections)
-    else if (message.type === 'rested') this.#dispatch?.reopen(slot, message.port)
-    else if (message.type === 'terminated') void this.#recycle(slot, 'SIGTERM')
-  }
-
-  #receiveFromStaff(child: WorkerChild, message: ToMaster): void {
-    if (message.type === 'report') this.#book.record(placeText(child.place), message.report)
-    else if (message.type === 'stop') void this.stop()
-    else if (message.type === 'reload') this.reload().catch(() => {})
-    else if (message.type === 'failed') this.#log.error({ process: placeText(child.place) }, `Process cannot start: ${message.message}`)
-    // It dies, and the next one begins.
-    else if (message.type === 'terminated') void child.stop(this.#config.maxWaitSeconds)
-    else if (message.type === 'kill') this.#staff?.killStuck(message.owner)
-  }
-
-  #ended(child: WorkerChild, death: Death): void {
-    if (death.isDeath && child.config.lifecycle.length > 0) this.#deaths.add(child, death)
-    Store.checkReaders()
-    this.#book.retire(child.pid ?? 0)
-  }
-
-  #exited(slot: Slot, child: WorkerChild, death: Death): void {
-    this.#ended(child, death)
-    const connections = this.#shared?.forget(child.owner) ?? 0
-    if (connections > 0) this.#log.warn({ worker: slot.index, connections }, 'Connections ended with their worker')
-    if (slot.current === undefined) this.#dispatch?.changed(slot)
-    this.#dispatch?.lost(child)
-  }
-
   /**
    * Puts new task workers in the place of the old ones, with the code that is there now and the config that the daemon has. (Swoole: SIGUSR2.)
    * @throws ConfigError, ReloadError
@@ -316,7 +276,7 @@ export class Master {
 
   async #metrics(): Promise<string> {
     const [workers, staff] = [this.#workers?.views ?? [], this.#staff?.views ?? []]
-    const [answers = NO_ANSWERS] = await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
+    const [answers = { missingWorkers: 0, isSettled: false }] = await Promise.all([this.#workers?.refresh(), this.#staff?.refresh()])
     const counts = this.#shared?.counts() ?? { users: 0, groups: 0 }
     return this.#overview.metrics({ workers, staff, ...answers, counts, tables: this.#shared?.tables, reloads: this.#reloads })
   }

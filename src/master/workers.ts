@@ -13,9 +13,6 @@ import type { WorkerChild } from './worker-child.ts'
 // One that is back does not wait for another that is stuck.
 const BACK_WAIT_MS = 200
 
-/** What `refresh` says where there are no workers yet. */
-export const NO_ANSWERS = { missingWorkers: 0, isSettled: false } as const
-
 export interface WorkersParts {
   /** The folder of the shared memory. */
   readonly store: string

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import { Script, SourceTextModule } from 'node:vm'
 import { hashOf, type StrippedModule } from './stripped.ts'
 
@@ -9,15 +10,16 @@ import { hashOf, type StrippedModule } from './stripped.ts'
  *
  *   node --experimental-vm-modules strip-process.js URL...
  */
-const urls = new Set(process.argv.slice(2))
+const found = new Set(process.argv.slice(2))
 let firstError: { readonly error: unknown } | undefined
 
-for (const url of urls) {
+for (const name of found) {
   try {
+    const url = realUrl(name)
     const source = readFileSync(new URL(url), 'utf8')
-    const isTypeScript = /\.[cm]?ts$/.test(url)
+    const isTypeScript = /\.[cm]?ts$/.test(new URL(url).pathname)
     const code = isTypeScript ? stripTypeScriptTypes(source) : source
-    for (const name of importedBy(code, url)) if (/^\.{0,2}\//.test(name)) urls.add(new URL(name, url).href)
+    for (const imported of importedBy(code, url)) if (/^\.{0,2}\//.test(imported)) found.add(new URL(imported, url).href)
     if (isTypeScript) print({ url, hash: hashOf(source), code, isModule: !isScript(code) })
   } catch (error) {
     // A file that is not there, or TypeScript that needs a compiler: whoever imports it is told by Node.
@@ -25,6 +27,13 @@ for (const url of urls) {
   }
 }
 if (firstError !== undefined) throw firstError.error
+
+/** As Node knows a module: links are followed. */
+function realUrl(name: string): string {
+  const url = new URL(name)
+  const real = pathToFileURL(realpathSync(url))
+  return `${real.href}${url.search}${url.hash}`
+}
 
 function importedBy(code: string, url: string): readonly string[] {
   return new SourceTextModule(code, { identifier: url }).dependencySpecifiers

@@ -9,6 +9,12 @@ import type { Port } from './port.ts'
 import { ProxyReader } from './proxy-reader.ts'
 import { OVERLOADED, STATUS } from './refusal.ts'
 
+export interface AdmissionParts {
+  readonly port: Port
+  readonly listener: Listener | undefined
+  readonly config: Pick<PortConfig, 'allow' | 'deny' | 'proxyProtocol'>
+}
+
 /**
  * The one step between accept(2) and the listener of a port: who gets in, and by which address it is known. Costs a connection
  * of a port without such rules its address alone.
@@ -25,7 +31,7 @@ export class Admission {
     onNothing: (client) => this.#waited(() => client.close()),
   })
 
-  constructor(parts: { port: Port; listener: Listener | undefined; config: Pick<PortConfig, 'allow' | 'deny' | 'proxyProtocol'> }) {
+  constructor(parts: AdmissionParts) {
     const { proxyProtocol } = parts.config
     this.#port = parts.port
     this.#listener = parts.listener

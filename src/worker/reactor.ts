@@ -8,25 +8,20 @@ import type { BusPressure } from '../ipc/bus-pressure.ts'
 import type { LeaveOrder } from '../ipc/messages.ts'
 import type { PortReport } from '../metrics/port-counters.ts'
 import { accessRule } from '../net/address-list.ts'
-import { Admission } from '../net/admission.ts'
-import { bindError } from '../net/bind-error.ts'
 import type { Connections } from '../net/connections.ts'
 import { DatagramListener, lookupLiteral } from '../net/datagram-listener.ts'
 import { Drain } from '../net/drain.ts'
 import { Lag } from '../net/lag.ts'
 import type { Listener } from '../net/listener.ts'
-import { acceptOn, type DatagramHandle, receiveOn, type StreamHandle } from '../net/node-internals.ts'
+import { type DatagramHandle, receiveOn, type StreamHandle } from '../net/node-internals.ts'
 import type { SharedCounts } from '../net/occupancy.ts'
 import { Outbox } from '../net/outbox.ts'
 import { Port } from '../net/port.ts'
 import { UnixDatagram } from '../net/unix-datagram.ts'
 import { applyOwnership } from '../net/unix-path.ts'
+import { Acceptor } from './acceptor.ts'
 import { createListener } from './create-listener.ts'
-import { lowestFree, reservedFrom } from './descriptor-limit.ts'
 import type { LoadedPort } from './loaded-port.ts'
-
-// How long accept(2) rests when descriptors run out: some must be closed first, trying at once cannot help.
-const ACCEPT_REST_MS = 100
 
 // How long the handlers may take over connections that were cut when a stop had waited long enough. The master waits a second.
 const CUT_MS = 500
@@ -34,23 +29,16 @@ const CUT_MS = 500
 /** One configured port of this worker. */
 interface Entry {
   readonly config: PortConfig
-  readonly ports: readonly Port[]
-  readonly admission: Admission
+  readonly ports: readonly [Port, ...Port[]]
+  readonly acceptor: Acceptor
   /** Missing on a udp port that is not open yet. */
   listener: Listener | undefined
-  /** The worker's copy of the listening socket. */
-  handle: StreamHandle | undefined
-  /** Runs while descriptors are short: asks for another copy. */
-  rest: NodeJS.Timeout | undefined
 }
 
 /** Opens one listener per configured port and sends each one's events to its handler. */
 export class Reactor {
   readonly #entries = new Map<string, Entry>()
   readonly #config: Config
-  readonly #onAccepted: (port: string, connections: number) => void
-  readonly #onRested: ((port: string) => void) | undefined
-  readonly #reservedFrom = reservedFrom()
   readonly #log: Logger
   readonly #onOverload: () => void
   readonly #lag: Lag | undefined
@@ -70,8 +58,7 @@ export class Reactor {
     onOverload: () => void
   }) {
     this.#config = parts.config
-    this.#onAccepted = parts.onAccepted
-    this.#onRested = parts.onRested
+    const { onAccepted, onRested } = parts
     const outbox = new Outbox()
     const maxLags = parts.loaded.flatMap(({ config }) => config.limits.maxLagMs ?? [])
     if (maxLags.length > 0) this.#lag = new Lag({ limitMs: Math.min(...maxLags), onChange: (isOverloaded, ms) => this.#overload(isOverloaded, ms) })
@@ -97,13 +84,19 @@ export class Reactor {
               partner: port,
             })
       const listener = createListener({ loaded, port, upgradePort, outbox, connections: parts.connections, serverHeader: parts.config.serverHeader })
-      const ports = upgradePort === undefined ? [port] : [port, upgradePort]
-      this.#entries.set(config.name, { config, ports, admission: new Admission({ port, listener, config }), listener, handle: undefined, rest: undefined })
+      const acceptor = new Acceptor({
+        port,
+        listener,
+        config,
+        onAccepted: (connections) => onAccepted(config.name, connections),
+        onRested: onRested && (() => onRested(config.name)),
+      })
+      this.#entries.set(config.name, { config, ports: upgradePort === undefined ? [port] : [port, upgradePort], acceptor, listener })
     }
   }
 
   get ports(): Port[] {
-    return [...this.#entries.values()].map((entry) => entry.ports[0] as Port)
+    return [...this.#entries.values()].map(({ ports: [port] }) => port)
   }
 
   /** Another text whenever a port has counted something. */
@@ -144,25 +137,15 @@ export class Reactor {
     const entry = this.#entry(name)
     for (const port of entry.ports) port.opened(address)
     if (entry.config.protocol === 'udp') {
-      const port = entry.ports[0] as Port
       const socket =
         handle === undefined
           ? new UnixDatagram(address, this.#config.file)
           : await receiveOn(handle as DatagramHandle, { type: address.startsWith('[') ? 'udp6' : 'udp4', lookup: lookupLiteral as never })
-      entry.listener = new DatagramListener(port, socket, accessRule(entry.config))
+      entry.listener = new DatagramListener(entry.ports[0], socket, accessRule(entry.config))
       if (handle === undefined) await applyOwnership(address, entry.config)
       return
     }
-    if (handle === undefined) return
-    this.#release(entry)
-    entry.handle = handle as StreamHandle
-    if (entry.rest !== undefined) {
-      if (lowestFree() >= this.#reservedFrom) return this.#rest(entry)
-      ;(entry.ports[0] as Port).log.info('Accepting again')
-    }
-    clearInterval(entry.rest)
-    entry.rest = undefined
-    this.#accept(entry, entry.handle)
+    if (handle !== undefined) entry.acceptor.open(handle as StreamHandle)
   }
 
   /** Takes a connection that the master has accepted. */
@@ -170,13 +153,12 @@ export class Reactor {
     const entry = this.#entries.get(name)
     // It was accepted before a reload took the port away, and its worker has died with it.
     if (entry === undefined) return client.close()
-    if (this.#isReserved(client)) this.#refuse(entry, client)
-    else entry.admission.dealt(client, waitedMs)
+    entry.acceptor.adopt(client, waitedMs)
   }
 
   /** Accepts nothing more on this port until it is opened again. */
   pauseAccepting(name: string): void {
-    this.#release(this.#entry(name))
+    this.#entry(name).acceptor.pause()
   }
 
   listener(name: string): Listener | undefined {
@@ -191,8 +173,7 @@ export class Reactor {
   /** Another worker accepts and receives from now on. Says when no connection is left here: `whenIdle`. */
   leave(): void {
     for (const entry of this.#entries.values()) {
-      this.#release(entry)
-      clearInterval(entry.rest)
+      entry.acceptor.leave()
       entry.listener?.leave?.()
     }
   }
@@ -221,11 +202,7 @@ export class Reactor {
     const entries = [...this.#entries.values()]
     this.#drain?.stop()
     this.#lag?.stop()
-    for (const entry of entries) {
-      this.#release(entry)
-      clearInterval(entry.rest)
-      entry.admission.stop()
-    }
+    for (const { acceptor } of entries) acceptor.stop()
     const ports = entries.flatMap((entry) => entry.ports)
     const idle = Promise.all(ports.map((port) => port.whenIdle()))
     await this.#spread(Math.min((this.#config.spreadSeconds ?? 0) * 1000, maxWaitMs), idle)
@@ -259,55 +236,6 @@ export class Reactor {
     const entry = this.#entries.get(name)
     if (entry === undefined) throw new BindError(`Cannot open port "${name}": this worker does not have it`)
     return entry
-  }
-
-  #accept(entry: Entry, handle: StreamHandle): void {
-    const { admission, config } = entry
-    const port = entry.ports[0] as Port
-    const status = acceptOn(
-      handle,
-      (client) => {
-        const isReserved = this.#isReserved(client)
-        if (isReserved && this.#onRested === undefined) return this.#refuse(entry, client)
-        admission.accepted(client)
-        this.#onAccepted(config.name, port.sockets.size)
-        if (isReserved) this.#rest(entry)
-      },
-      (errno) => {
-        port.refused('error')
-        port.log.warn({ errno }, 'Cannot accept a connection')
-        this.#rest(entry)
-      },
-    )
-    if (status !== 0) throw bindError(`port "${config.name}"`, port.address, status)
-  }
-
-  #isReserved(handle: StreamHandle): boolean {
-    return handle.fd >= this.#reservedFrom
-  }
-
-  /** Lets go of the listening socket: whoever connects waits in the kernel's queue, or meets another worker. */
-  #rest(entry: Entry): void {
-    const onRested = this.#onRested
-    if (onRested === undefined) return
-    const port = entry.ports[0] as Port
-    this.#release(entry)
-    port.counters.rests++
-    if (entry.rest !== undefined) return
-    port.log.warn({ connections: port.connections }, 'Out of descriptors: accepting no more until some are closed')
-    // Again and again: a message with a socket is lost when there is no descriptor for it.
-    entry.rest = setInterval(onRested, ACCEPT_REST_MS, entry.config.name)
-  }
-
-  /** There is no room for a connection that is already here, and nobody else to take it. */
-  #refuse(entry: Entry, client: StreamHandle): void {
-    client.close()
-    ;(entry.ports[0] as Port).refused('error')
-  }
-
-  #release(entry: Entry): void {
-    entry.handle?.close()
-    entry.handle = undefined
   }
 }
 

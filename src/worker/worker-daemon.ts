@@ -85,8 +85,7 @@ export class WorkerDaemon implements Daemon {
   }
 
   get http(): Agent {
-    // Loaded on first use: it costs a worker megabytes that most never need.
-    this.#agent ??= new (createRequire(import.meta.url)('undici') as typeof import('undici')).Agent()
+    this.#agent ??= newAgent()
     return this.#agent
   }
 
@@ -260,6 +259,12 @@ export class WorkerDaemon implements Daemon {
     const owner = this.#parts.registry.ownerOf(message.fd)
     return owner !== undefined && this.#parts.bus.send(owner, message)
   }
+}
+
+/** Loaded on first use: it costs a worker megabytes that most never need. */
+function newAgent(): Agent {
+  const undici = createRequire(import.meta.url)('undici') as typeof import('undici')
+  return new undici.Agent()
 }
 
 const NOTHING = { fd: 0, name: '', except: [], payload: undefined }

@@ -51,6 +51,34 @@ describe('createLog', () => {
     assert.deepEqual([second.message, lines[1]?.['msg']], ['bare', 'bare'])
   })
 
+  test('bytes, errors, URLs and objects with private members are data in a line, at any depth, and nothing throws', () => {
+    const values = `{ bytes: Buffer.from('hi'), url: new URL('http://a/'), at: new Date(0), own: new Own(), error: Object.assign(new TypeError('x'), { body: Buffer.from('no') }) }`
+    const [first = {}, second = {}, third = {}, fourth = {}, ...others] = jsonOf(`
+      class Own { #x = 1; get x() { return this.#x } toJSON() { return { x: this.x } } }
+      class Bad { get a() { return 1 } toJSON() { throw new Error('never') } }
+      log.info(${values})
+      log.info({ a: [${values}] })
+      log.info({ err: Object.assign(new Error('failed'), { data: Buffer.from('hi'), request: { url: new URL('http://a/') } }) })
+      log.child(${values}).info('child')
+      log.info({ bad: new Bad(), throws: Object.defineProperty({}, 'a', { enumerable: true, get() { throw new Error('no') } }) })
+      const cycle = { bytes: Buffer.from('hi') }
+      cycle.cycle = cycle
+      log.info({ cycle, many: 10n }, 'cycle')
+      log.info(Buffer.from('hi'))
+      log.info(new Own(), 'own')`)
+    const found = ({ bytes, url, at, own, error }: Record<string, unknown>): unknown => [bytes, url, at, own, Object(error).type, Object(error).body]
+    const expected = ['<Buffer 68 69>', 'http://a/', '1970-01-01T00:00:00.000Z', { x: 1 }, 'TypeError', '<Buffer 6e 6f>']
+
+    assert.deepEqual(found(first), expected)
+    assert.deepEqual(found(Object(second['a'])[0]), expected)
+    assert.deepEqual([Object(third['err']).type, Object(third['err']).data, Object(third['err']).request], ['Error', '<Buffer 68 69>', { url: 'http://a/' }])
+    assert.deepEqual(found(fourth), expected)
+    assert.deepEqual(
+      others.map(({ bad, value, x, msg }) => bad ?? value ?? x ?? msg),
+      ['Bad {}', 'cycle', '<Buffer 68 69>', 1],
+    )
+  })
+
   test('secrets are redacted at the top, in objects and in child loggers', () => {
     const secrets = `{ authorization: 'S3CRET', cookie: 'S3CRET', token: 'S3CRET', 'set-cookie': 'S3CRET' }`
     const text = linesOf(

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import type { ConfigInput, Daemon } from 'polyport'
 import { createDaemon, daemon as current, NotInDaemonError } from 'polyport'
+import { request } from 'undici'
 import { sharedMemoryDir } from '../../src/shared/memory-folder.ts'
 import { Client } from '../daemon-process.ts'
 
@@ -88,6 +90,20 @@ test('createDaemon() shows what the worker and the other roles in this process h
 
 test('createDaemon() with a path that no file has says so, and nothing of the command line', async () => {
   await assert.rejects(createDaemon('/nope.json'), { code: 'POLYPORT_CONFIG', message: '/nope.json: there is no such file, expected a config file' })
+})
+
+test('daemon.http is an Agent that requests go through', async (t) => {
+  const handler = handlerFile(t, 'echo.mjs', ECHO)
+  const daemon = await createDaemon({ runtimeDir: join(dirname(handler), 'run'), log: { level: 'silent' }, ports: [{ protocol: 'tcp', port: 0, handler }] })
+  const server = http.createServer((_request, response) => response.end('there'))
+  t.after(() => Promise.all([daemon.stop(), new Promise((resolve) => server.close(resolve))]))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+
+  const { body } = await request(`http://127.0.0.1:${port}/`, { dispatcher: daemon.http })
+
+  assert.equal(await body.text(), 'there')
+  assert.equal(daemon.http, daemon.http)
 })
 
 test('what a daemon gives shows itself without internals, in console.log and in JSON', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Client, childrenOf, closeAll, DaemonProcess } from '../daemon-process.ts'
@@ -35,9 +35,17 @@ function withoutType(dir: string): void {
   symlinkSync(new URL('../..', import.meta.url).pathname, join(dir, 'node_modules', 'polyport'))
 }
 
+/** The handler is a link into another folder, as the whole folder of a release may be. */
+function linked(dir: string): void {
+  mkdirSync(join(dir, 'a release'))
+  for (const name of Object.keys(FILES)) renameSync(join(dir, name), join(dir, 'a release', name))
+  symlinkSync(join(dir, 'a release', 'told.ts'), join(dir, 'told.ts'))
+}
+
 for (const [where, prepare] of [
   ['of "type": "module"', undefined],
   ['that does not say what its files are', withoutType],
+  ['that is reached by a link', linked],
 ] as const) {
   test(`types are stripped once for all workers, in a folder ${where}`, async (t) => {
     const daemon = await DaemonProcess.start(t, CONFIG, { files: FILES, ...(prepare && { prepare }) })
