@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Shape } from './check-shape.ts'
 import type { Finding, Path } from './finding.ts'
 import { findPackage, modulePath } from './module-path.ts'
@@ -48,7 +48,33 @@ function moduleExists(path: Path, name: string, dir: string): Finding[] {
   }
   const kind = kindOf(module)
   if (kind === 'file') return []
-  return [{ path, message: kind === 'nothing' ? `there is no file ${module}` : `${module} is a folder, expected a file` }]
+  const ending = ENDINGS.find((one) => kindOf(module + one) === 'file')
+  const meant = ending === undefined ? '' : `, did you mean "${name}${ending}"?`
+  return [{ path, message: `${kind === 'nothing' ? `there is no file ${module}` : `${module} is a folder, expected a file`}${meant}` }]
+}
+
+// Node does not guess them.
+const ENDINGS = ['.ts', '.js', '.mjs', '.mts']
+
+/** A folder that is to be made and written to, where a file is in the way. */
+export function foldersAreFree({ runtimeDir, parsed, tasks }: Shape, dir: string): Finding[] {
+  const hasDurable = Object.values(parsed?.tables ?? {}).some(({ persist }) => persist)
+  const folders: (readonly [Path, string | undefined])[] = [
+    [['runtimeDir'], runtimeDir],
+    [['dataDir'], hasDurable ? parsed?.dataDir : undefined],
+    [['tasks', 'dataDir'], tasks?.value.dataDir],
+  ]
+  return folders.flatMap(([path, name]) => {
+    if (name === undefined) return []
+    const folder = resolve(dir, name)
+    const file = [folder, ...parentsOf(folder)].find((one) => kindOf(one) === 'file')
+    return file === undefined ? [] : [{ path, message: `${file} is a file, expected a folder` }]
+  })
+}
+
+function parentsOf(path: string): string[] {
+  const parent = dirname(path)
+  return parent === path ? [] : [parent, ...parentsOf(parent)]
 }
 
 function kindOf(file: string): 'file' | 'folder' | 'nothing' {
@@ -69,6 +95,7 @@ export function unixDatagramIsInstalled({ ports }: Shape, dir: string): Finding[
 
 export const fileRules: readonly ((shape: Shape, dir: string) => Finding[])[] = [
   unixDatagramIsInstalled,
+  foldersAreFree,
   handlersExist,
   hooksExist,
   framingModulesExist,

@@ -12,6 +12,7 @@ import { lifecycleSchema, processSchema, timersSchema } from './work-schema.ts'
  */
 
 const name = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, 'expected 1 to 64 letters, digits, "_", "." or "-", not starting with "." or "-"')
+const tableName = name.refine((given) => given !== 'transaction', '`daemon.tables.transaction` is a method, expected another name')
 const account = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?$/, 'expected a name or a number')
 const portNumber = z.int().min(0).max(65535)
 const MIB = 1024 * 1024
@@ -181,7 +182,7 @@ const watch = z
       .array(z.string().min(1))
       .default([])
       .describe(
-        'Files and folders below them that do not count, relative to the config file. node_modules, names that begin with a dot, static folders, `runtimeDir` and `dataDir` never do.',
+        'Files and folders below them that do not count, relative to the config file. node_modules, names that begin with a dot, static folders, `runtimeDir`, the data folders and the file that stdout is never do.',
       ),
     debounceMs: z.int().min(0).max(60_000).default(100).describe('How long to wait for further files after one was saved, in milliseconds.'),
   })
@@ -251,7 +252,7 @@ export const ConfigSchema = z.strictObject({
   admin: admin.optional().describe('The admin port: /metrics, /healthz, /readyz and /api/status. Closed when absent.'),
   watch,
   ports: z.array(port).min(1).describe('The ports.'),
-  tables: z.record(name, table).default({}).describe('Shared tables, by name.'),
+  tables: z.record(tableName, table).default({}).describe('Shared tables, by name.'),
   tasks: tasksSchema.optional(),
   events: eventsSchema.optional(),
   timers: timersSchema.optional(),

@@ -8,7 +8,9 @@ import type { BusMessage, BusOrigin, BusPeer } from './messages.ts'
 import { buffersPassed } from './young-buffers.ts'
 
 // What an heir remembers at most, for connections that take long to come.
-const MEMORY_BYTES = 64 * 1024 * 1024
+const MEMORY_BYTES = 128 * 1024 * 1024
+// What remembering a message takes besides its payload: measured with short ones.
+const REMEMBERED_BYTES = 400
 
 export interface BusParts {
   /** The unix socket to listen on. */
@@ -167,7 +169,7 @@ export class Bus {
   #remember(message: BusMessage, origin: BusOrigin): void {
     if (!this.#isHeir) return
     if (this.#recentBytes > MEMORY_BYTES) return
-    this.#recentBytes += message.payload?.length ?? 0
+    this.#recentBytes += REMEMBERED_BYTES + (message.payload?.length ?? 0)
     this.#recent.push({ message, origin })
     if (this.#recentBytes > MEMORY_BYTES) this.#parts.log.warn('A hand-over takes long: connections that still come may miss messages')
   }

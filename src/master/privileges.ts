@@ -24,7 +24,8 @@ export function accountOf(config: Config, log: Logger): Account | undefined {
     return undefined
   }
   if (user === undefined) {
-    log.warn('Handlers run as root: set "user" in the config to a user without privileges')
+    const why = group === undefined ? '' : ', and "group" has no effect without "user"'
+    log.warn(`Handlers run as root${why}: set "user" in the config to a user without privileges`)
     return undefined
   }
   const found = userIds(user)

@@ -74,7 +74,7 @@ export class SharedState {
 
   close(): void {
     this.#sentry.dismiss()
-    this.#tables.close()
+    this.#tables[Symbol.dispose]()
     this.#store.destroy()
   }
 }

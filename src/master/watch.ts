@@ -1,3 +1,4 @@
+import { fstatSync, statSync } from 'node:fs'
 import { basename, sep } from 'node:path'
 import type { FSWatcher } from 'chokidar'
 import type { Config } from '../config/schema.ts'
@@ -46,7 +47,7 @@ export class Watch {
     // Only who watches pays for it.
     const { watch: start } = await import('chokidar')
     if (turn !== this.#turn) return
-    const ignored = new Set([...watch.ignore, config.runtimeDir, config.dataDir, ...config.ports.flatMap((port) => port.static ?? [])])
+    const ignored = new Set([...watch.ignore, config.runtimeDir, config.dataDir, config.tasks?.dataDir, ...config.ports.flatMap((port) => port.static ?? [])])
     const watcher = start([...paths], {
       ignoreInitial: true,
       // The folder that was asked for may have any name.
@@ -54,7 +55,7 @@ export class Watch {
     })
     this.#watcher = watcher
     watcher.on('all', (event, path) => {
-      if (event !== 'addDir' && event !== 'unlinkDir') this.#saved(path, watch.debounceMs)
+      if (event !== 'addDir' && event !== 'unlinkDir' && !isOwnOutput(path)) this.#saved(path, watch.debounceMs)
     })
     watcher.on('error', (error) => this.#log.warn({ err: error }, 'Cannot watch all files: save again, or reload by hand'))
     await new Promise<void>((resolve) => {
@@ -80,6 +81,22 @@ export class Watch {
       // A failure is logged there.
       this.#reload().catch(() => {})
     }, debounceMs)
+  }
+}
+
+/** Whether it is where the daemon's own lines go, each of which would save it: `polyport start --watch > daemon.log`. */
+function isOwnOutput(path: string): boolean {
+  const file = statSync(path, { throwIfNoEntry: false })
+  return file !== undefined && [1, 2].some((fd) => isSameFile(fd, file))
+}
+
+function isSameFile(fd: number, file: { readonly dev: number; readonly ino: number }): boolean {
+  try {
+    const { dev, ino } = fstatSync(fd)
+    return dev === file.dev && ino === file.ino
+  } catch {
+    // It has been closed.
+    return false
   }
 }
 

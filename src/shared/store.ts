@@ -207,7 +207,7 @@ export class Store {
 }
 
 interface Tree {
-  stat(): { treeBranchPageCount: number; treeLeafPageCount: number }
+  stat(): { treeBranchPageCount: number; treeLeafPageCount: number; overflowPages: number }
 }
 
 class StoreRows implements Rows {
@@ -265,8 +265,8 @@ class StoreRows implements Rows {
 
   /** Within a transaction. */
   get #pages(): number {
-    const { treeBranchPageCount, treeLeafPageCount } = this.#tree.stat()
-    return treeBranchPageCount + treeLeafPageCount
+    const { treeBranchPageCount, treeLeafPageCount, overflowPages } = this.#tree.stat()
+    return treeBranchPageCount + treeLeafPageCount + overflowPages
   }
 }
 

@@ -6,7 +6,7 @@ import { Store } from './store.ts'
 import { SharedTable } from './table.ts'
 
 /** Tables, and what ends their use by this process. */
-export type OpenTables = Tables & { close(): void }
+export type OpenTables = Tables & Disposable
 
 /**
  * The tables of the config, over a store that is open.
@@ -36,7 +36,7 @@ export function createTables(
   // Persistent rows are committed inside the transaction of the others: when that cannot be begun or `fn` throws, neither happens.
   const transaction = <T>(fn: () => T): T => store.transaction(() => (durable === undefined ? fn() : durable.transaction(fn)))
   Object.defineProperty(tables, 'transaction', { value: transaction, enumerable: false })
-  Object.defineProperty(tables, 'close', { value: () => durable?.close(), enumerable: false })
-  options.instead?.close()
+  Object.defineProperty(tables, Symbol.dispose, { value: () => durable?.close(), enumerable: false })
+  options.instead?.[Symbol.dispose]()
   return tables as unknown as OpenTables
 }

@@ -162,6 +162,8 @@ describe('polyport reload, restart, heap', () => {
     assert.ok(JSON.parse(readFileSync(stdout.trim(), 'utf8')).snapshot.meta)
     const missing = await run(t, ['heap', '5'], { cwd: dir })
     assert.deepEqual([missing.code, missing.stderr], [1, 'Cannot write a heap snapshot: there is no worker 5 that is ready\n'])
+    const none = await run(t, ['heap', 'x'], { cwd: dir })
+    assert.deepEqual([none.code, none.stderr], [2, 'Cannot write a heap snapshot: expected the number of a worker\n'])
   })
 })
 

@@ -36,6 +36,23 @@ export const BROKEN: readonly (readonly [name: string, text: string, ...expected
     top('"tables": { "a": { "size": 1, "columns": { "x": { "type": "float" } } }, "a": {} }'),
     '1:142: tables.a: the key "a" is there twice, expected once',
   ],
+  [
+    'a table whose name is taken',
+    top('"tables": { "transaction": { "size": 1, "columns": { "x": { "type": "float" } } } }'),
+    '1:81: tables.transaction: the name "transaction" cannot be used: `daemon.tables.transaction` is a method, expected another name',
+  ],
+  [
+    'files where folders are to be',
+    top('"runtimeDir": "./h.ts", "dataDir": "./h.ts/data", "tables": { "a": { "size": 1, "persist": true, "columns": { "x": { "type": "float" } } } }'),
+    '1:83: runtimeDir: h.ts is a file, expected a folder',
+    '1:104: dataDir: h.ts is a file, expected a folder',
+  ],
+  ['a file where tasks are to be', top('"tasks": { "modules": [], "dataDir": "./h.ts" }'), '1:106: tasks.dataDir: h.ts is a file, expected a folder'],
+  [
+    'a handler without its ending',
+    '{ "ports": [{ "protocol": "tcp", "port": 0, "handler": "./h" }] }',
+    '1:56: ports[0].handler: there is no file h, did you mean "./h.ts"?',
+  ],
   ['events without modules', top('"events": {}'), '1:79: events.modules: missing, expected a list [ … ]'],
   [
     'modules of tasks and events that are not there',

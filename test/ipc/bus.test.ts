@@ -88,6 +88,15 @@ describe('Bus', () => {
     assert.ok(bus.backlog(2) <= 66 * MIB)
   })
 
+  test('what an heir remembers is bounded also where messages are short', async (t) => {
+    const { bus } = await start(t)
+    bus.setPeers([{ ...OTHER, bus: '', heirs: [1] }])
+
+    for (let count = 0; count < 500_000; count++) bus.send(1, { kind: 'send', fd: 1, name: '', except: [], payload: 'x' })
+
+    assert.ok(bus.recent.length < 340_000, `${bus.recent.length} messages`)
+  })
+
   test('what a receiver throws ends nothing, and what comes behind is received once', async (t) => {
     const dir = mkdtempSync(join(tmpdir(), 'polyport-bus-'))
     const received: string[] = []

@@ -120,7 +120,7 @@ test('tables on disk are opened for each reload, however many there are', (t) =>
     assert.equal(tables['durable']?.incr('row', 'n'), reload)
     assert.equal(tables['durable']?.get('row', 'n'), reload)
   }
-  tables.close()
+  tables[Symbol.dispose]()
 })
 
 /** Pages that a file has ever used: what is over them is a hole. */

@@ -18,7 +18,7 @@ function starts(t: TestContext): (columns: Columns, use: (table: Table) => void,
     try {
       use(tables['t'] as Table)
     } finally {
-      tables.close()
+      tables[Symbol.dispose]()
     }
   }
 }

@@ -44,7 +44,7 @@ export class SharedMemory {
     this.store = Store.create({ dir: this.#dir })
     this.tables = this.#openTables()
     t.after(() => {
-      this.tables.close()
+      this.tables[Symbol.dispose]()
       this.store.destroy()
     })
   }
@@ -57,7 +57,7 @@ export class SharedMemory {
 
   /** Closes what is on disk and opens it again. */
   reopenTables(): void {
-    this.tables.close()
+    this.tables[Symbol.dispose]()
     this.tables = this.#openTables()
   }
 

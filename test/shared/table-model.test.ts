@@ -120,7 +120,7 @@ describe('SharedTable', () => {
   ] as const) {
     test(`does ${kind} whatever a Map does`, (t) => {
       const tables = createTables(emptyStore(t), { t: { size: SIZE, columns: COLUMNS, persist } }, { dataDir: temporaryFolder(t), isMaster: true })
-      t.after(() => tables.close())
+      t.after(() => tables[Symbol.dispose]())
       const table = tables['t'] as Table
       fc.assert(
         fc.property(fc.array(work, { maxLength: 12 }), (works) => {

@@ -41,6 +41,6 @@ test('createTables() that throws leaves nothing open, and the tables that are th
     ],
   )
   assert.notDeepEqual(openFiles(dataDir), [])
-  tables.close()
+  tables[Symbol.dispose]()
   await becomes([], () => openFiles(dataDir))
 })
