@@ -39,6 +39,12 @@ export class BindError extends Error {
   readonly code = 'POLYPORT_BIND'
 }
 
+/** A process of the daemon did not get ready. Exit code 1. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+  readonly code = 'POLYPORT_START'
+}
+
 /** A daemon with this `runtimeDir` is already running. Exit code 1. */
 export class AlreadyRunningError extends Error {
   override readonly name = 'AlreadyRunningError'

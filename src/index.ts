@@ -33,6 +33,7 @@ export {
   QueueFullError,
   ReloadError,
   RequestTimeoutError,
+  StartError,
   TableFullError,
   TableValueError,
   TaskFailedError,

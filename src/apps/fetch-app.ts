@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { valueText } from '../value-text.ts'
 import { AppHandler, hasMethods } from './app-handler.ts'
 
 interface FetchTarget {
@@ -41,6 +42,8 @@ export class FetchApp extends AppHandler {
     await this.#listener?.(request, response)
     const failure = this.#failures.get(response)
     if (failure !== undefined) throw failure.error
+    // A body that breaks off has ended the response already: only the log and the count are missing.
+    if (response.errored !== null && response.errored !== undefined && !request.errored) throw response.errored
   }
 
   #fetch(request: Request, environment: Environment): Response | Promise<Response> {
@@ -49,10 +52,16 @@ export class FetchApp extends AppHandler {
       throw error
     }
     try {
-      const result = this.#app.fetch(request, environment)
-      return result instanceof Promise ? result.catch(failed) : result
+      const result: unknown = this.#app.fetch(request, environment)
+      return hasMethods(result, 'then') ? Promise.resolve(result).then(responseOf).catch(failed) : responseOf(result)
     } catch (error) {
       return failed(error)
     }
   }
+}
+
+/** By what it has: a framework may have a class of its own for it. @throws TypeError: a `return` is missing, say */
+function responseOf(given: unknown): Response {
+  if (typeof given === 'object' && given !== null && 'status' in given && 'headers' in given) return given as Response
+  throw new TypeError(`fetch() gave ${valueText(given)}, expected a Response`)
 }

@@ -2,13 +2,18 @@ import { existsSync } from 'node:fs'
 import type { Config } from '../config/schema.ts'
 import { ConfigError } from '../errors.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
-import { EXIT, report } from './exit-code.ts'
+import { EXIT, report, say } from './exit-code.ts'
 
 /** `polyport check`: the config and its handlers, no port. */
 export async function check(options: ConfigOptions): Promise<number> {
   // Should a handler module wait for ever at its top, Node ends with this code.
   process.exitCode = EXIT.failed
+  const tooEarly = (): void => {
+    process.exitCode = say('A module that was being loaded has ended this process, by process.exit() say: a daemon would die of it', EXIT.usage)
+  }
+  process.once('exit', tooEarly)
   const code = await findProblems(options).catch(report)
+  process.off('exit', tooEarly)
   // A module may have left a timer or a socket open, which would keep the process.
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))))
   process.exit(code)

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import { ConfigError } from '../errors.ts'
 
@@ -10,6 +11,24 @@ export interface ConfigOptions {
 
 /** What `-c` is when it is not given. */
 export const DEFAULT_CONFIG = './config.json'
+
+/**
+ * Where the daemon is that runs with the config that `-c` and `-e` name. What has become wrong with the config since keeps nobody from it.
+ * @throws ConfigError when the config does not say where
+ */
+export async function findRunning(options: ConfigOptions): Promise<{ readonly runtimeDir: string; readonly config: Config | undefined }> {
+  try {
+    const config = await loadNamedConfig(options)
+    return { runtimeDir: config.runtimeDir, config }
+  } catch (error) {
+    if (!(error instanceof ConfigError) || !existsSync(options.config)) throw error
+    const { runtimeDirOf } = await import('../config/load-config.ts')
+    const runtimeDir = runtimeDirOf(options.config, options.env === undefined ? {} : { env: options.env })
+    // Where none runs, what is wrong with the config may be why it is not found.
+    if (runtimeDir === undefined || !existsSync(join(runtimeDir, 'polyport.sock'))) throw error
+    return { runtimeDir, config: undefined }
+  }
+}
 
 /**
  * Loads the config that `-c` and `-e` name.

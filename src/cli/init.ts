@@ -17,7 +17,7 @@ export async function init(options: { readonly folder: string; readonly force: b
   const { example } = options
   const known = exampleNames()
   if (example !== undefined && !known.includes(example)) {
-    throw new VerbError(`There is no example "${example}", expected ${known.map((name) => `"${name}"`).join(' or ')}`)
+    return say(`There is no example "${example}", expected ${known.map((name) => `"${name}"`).join(' or ')}`, EXIT.usage)
   }
   const templates = templateFiles(example)
   const taken = [...templates.keys()].filter((name) => existsSync(join(folder, name)))

@@ -1,14 +1,14 @@
 import type { DaemonStatus, TasksStatus } from '../admin/status.ts'
 import { formatColumns } from './columns.ts'
-import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
+import { type ConfigOptions, findRunning } from './config-options.ts'
 import { Control } from './control.ts'
 import { EXIT } from './exit-code.ts'
 import { formatBytes, formatCount, formatDuration } from './units.ts'
 
 /** `polyport status`. */
 export async function status(options: ConfigOptions & { readonly json: boolean }): Promise<number> {
-  const config = await loadNamedConfig(options)
-  const answer = await new Control(config.runtimeDir).status()
+  const { runtimeDir } = await findRunning(options)
+  const answer = await new Control(runtimeDir).status()
   process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : formatStatus(answer))
   return EXIT.done
 }

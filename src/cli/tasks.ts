@@ -1,7 +1,7 @@
 import { MAX_LISTED } from '../admin/task-routes.ts'
 import type { TaskAnswer, TaskDetails, TaskView } from '../tasks/task-admin.ts'
 import { formatColumns } from './columns.ts'
-import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
+import { type ConfigOptions, findRunning } from './config-options.ts'
 import { Control } from './control.ts'
 import { EXIT, say } from './exit-code.ts'
 import { formatCount } from './units.ts'
@@ -20,7 +20,7 @@ export async function tasks(options: TasksOptions): Promise<number> {
   const isList = action === 'list' || action === 'failed'
   const mistake = isList ? wrongList(options) : wrongTask(options)
   if (mistake !== undefined) return say(mistake, EXIT.usage)
-  const control = new Control((await loadNamedConfig(options)).runtimeDir)
+  const control = new Control((await findRunning(options)).runtimeDir)
   const answer = isList
     ? await control.listTasks(action === 'failed' ? 'failed' : (options.state ?? 'waiting'), options.limit)
     : await control.askTask(action, which ?? '')

@@ -7,7 +7,10 @@ type Issue = z.core.$ZodIssue
 
 /** What the schema found, in sentences: what is wrong, what was expected. */
 export function findingsOf(issues: readonly Issue[], value: unknown): Finding[] {
-  return issues.flatMap((issue) => findingsOfIssue(issue, value))
+  const misfits = new Set(issues.flatMap(({ code, path }) => (code === 'invalid_type' ? [JSON.stringify(path)] : [])))
+  // What is of another type has no length to speak of.
+  const telling = issues.filter(({ code, path }) => code === 'invalid_type' || !misfits.has(JSON.stringify(path)))
+  return telling.flatMap((issue) => findingsOfIssue(issue, value))
 }
 
 function findingsOfIssue(issue: Issue, value: unknown): Finding[] {

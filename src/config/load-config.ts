@@ -53,6 +53,21 @@ export function loadablePorts(file: string, options: { env?: string; environment
 }
 
 /**
+ * Where a daemon with this config file has its control socket, whatever else is wrong with the file by now: it is to be stopped all the same.
+ * @returns undefined where the file does not say
+ */
+export function runtimeDirOf(file: string, options: { env?: string; environment?: Environment } = {}): string | undefined {
+  const path = resolve(file)
+  const dir = dirname(path)
+  const { environment } = readEnvironment(dir, options.env, options.environment ?? process.env)
+  const text = new ConfigText(path, readConfigFile(path))
+  if (text.problems.length > 0) return undefined
+  const { value, findings, sources } = interpolate(text.value, environment)
+  const { runtimeDir } = checkShape(value, sources)
+  return runtimeDir === undefined || findings.some(({ path: [key] }) => key === 'runtimeDir') ? undefined : resolve(dir, runtimeDir)
+}
+
+/**
  * Checks and completes a config that a program has built. Text is taken as it is: `${VAR}` is not filled in.
  * @param options `dir`: what relative paths start from, the current folder when absent
  * @throws ConfigError with every problem

@@ -41,7 +41,8 @@ export class Arrivals {
   /** A handle has come from the master. */
   hold({ from, id, port, identity }: MoveNote, handle: StreamHandle | undefined): void {
     const { bus, listener } = this.#parts
-    const canTake = handle !== undefined && identityOf(handle) === identity && listener(port)?.takeOver !== undefined
+    // Of a worker that is gone nothing follows.
+    const canTake = handle !== undefined && identityOf(handle) === identity && bus.has(from) && listener(port)?.takeOver !== undefined
     if (canTake) this.#held.set(`${from} ${id}`, { handle, port })
     else handle?.close()
     bus.tell(from, { ...NOTHING, kind: canTake ? 'held' : 'refused', fd: id })

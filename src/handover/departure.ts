@@ -94,8 +94,8 @@ export class Departure {
   }
 
   /** What an heir says. */
-  receive(message: BusMessage): void {
-    if (message.kind === 'held') this.#follow(message.fd)
+  receive(message: BusMessage, from: number): void {
+    if (message.kind === 'held') this.#follow(message.fd, from)
     else if (message.kind === 'refused') this.stay(message.fd)
     else if (message.kind === 'arrived') this.#done(message.fd)
   }
@@ -145,11 +145,12 @@ export class Departure {
   }
 
   /** The heir holds the handle: the rest follows. */
-  #follow(id: number): void {
+  #follow(id: number, from: number): void {
     const entry = this.#underWay.get(id)
-    if (entry === undefined) return
-    const { movable, heir } = entry
     const { bus, log } = this.#parts
+    // It stays, or goes to another one: as long as its handle is held there, too, its client does not see it close.
+    if (entry === undefined) return void bus.tell(from, { ...NOTHING, kind: 'refused', fd: id })
+    const { movable, heir } = entry
     const payload = this.#pack(movable)
     if (payload === undefined) {
       bus.tell(heir.owner, { ...NOTHING, kind: 'refused', fd: id })

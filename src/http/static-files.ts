@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { join, sep } from 'node:path'
 import type { RequestStep } from '../net/http-requests.ts'
-import { byteRange } from './byte-range.ts'
+import { type ByteRange, byteRange } from './byte-range.ts'
 
 /**
  * The files of a folder, by GET and HEAD; everything else is the handler's. sirv finds a file and sends it whole; what it
@@ -72,7 +72,7 @@ function beforeSending(folder: string, response: ServerResponse, path: string, s
     throw ANSWERED
   }
   correctHead(response, wanted, stats.size)
-  response.once('pipe', (source) => send(response, file.real, source as ReadStream, wanted))
+  response.once('pipe', (source) => send(response, file.real, source as ReadStream, { range: wanted, size: stats.size }))
 }
 
 /** The page of a folder is at an address that ends with a slash: its own links are relative to that. */
@@ -120,7 +120,7 @@ function isSameAsBefore({ headers }: IncomingMessage, stats: Stats): boolean {
 }
 
 /** sirv writes the head of a whole file, with an empty type where it does not know one, and names the charset of HTML alone. */
-function correctHead(response: ServerResponse, range: { start: number; end: number } | undefined, size: number): void {
+function correctHead(response: ServerResponse, range: ByteRange | undefined, size: number): void {
   const { writeHead } = response
   response.writeHead = ((status: number, headers: Record<string, string | number>) => {
     response.writeHead = writeHead
@@ -136,16 +136,29 @@ function typeFrom(type: string): string {
   return type.startsWith('text/') && !type.includes('charset') ? `${type};charset=utf-8` : type
 }
 
-/** sirv pipes the whole file, and leaves it open when the client goes, or ends the process when it cannot be read. */
-function send(response: ServerResponse, file: string, whole: ReadStream, range: { start: number; end: number } | undefined): void {
+/**
+ * sirv pipes the whole file, and leaves it open when the client goes, or ends the process when it cannot be read. What has left as its length
+ * holds: more bytes than that, or fewer, and the next response of the connection would be taken for a part of this one.
+ */
+function send(response: ServerResponse, file: string, whole: ReadStream, { range, size }: { range: ByteRange | undefined; size: number }): void {
   const isWhole = range === undefined && response.req.method !== 'HEAD'
   if (!isWhole) {
     whole.unpipe(response)
     whole.on('error', () => {}).destroy()
     if (range === undefined) return void response.end()
   }
-  const source = isWhole ? whole : createReadStream(file, range)
+  const source = isWhole ? upTo(whole, size) : createReadStream(file, range)
+  const numBytes = range === undefined ? size : range.end - range.start + 1
+  // Before the pipe ends the response.
+  source.prependOnceListener('end', () => {
+    if (source.bytesRead < numBytes) response.destroy()
+  })
   source.on('error', () => response.destroy())
   response.once('close', () => source.destroy())
   if (!isWhole) source.pipe(response)
+}
+
+/** The option of `createReadStream`, set later: sirv has opened it for all that is there, and a file may grow. */
+function upTo(stream: ReadStream, size: number): ReadStream {
+  return Object.assign(stream, { end: size - 1 })
 }

@@ -16,6 +16,8 @@ export interface BusLinkParts {
   readonly log: Logger
   readonly pressure: BusPressure
   readonly onDropped: () => void
+  /** Nothing gets there any more. */
+  readonly onEnded: (link: BusLink) => void
 }
 
 /** One process as this one reaches it. What is sent in one turn of the event loop leaves in one write. */
@@ -35,7 +37,10 @@ export class BusLink implements Receiver {
     // A worker that has died: the master says so soon, and its connections went with it.
     this.#socket.on('error', (error) => parts.log.debug({ err: error }, 'Bus link ended'))
     this.#socket.on('drain', this.#onCaughtUp)
-    this.#socket.on('close', this.#onCaughtUp)
+    this.#socket.on('close', () => {
+      this.#onCaughtUp()
+      parts.onEnded(this)
+    })
     this.#socket.unref()
   }
 

@@ -8,7 +8,12 @@ import type { BusMessage, BusOrigin, BusPeer } from './messages.ts'
 import { buffersPassed } from './young-buffers.ts'
 
 // What an heir remembers at most, for connections that take long to come.
-const MEMORY_BYTES = 64 * 1024 * 1024
+const MEMORY_BYTES = 128 * 1024 * 1024
+// What remembering a message takes besides its payload: measured with short ones.
+const REMEMBERED_BYTES = 400
+
+// When a link is tried again that has ended while its process is said to live.
+const AGAIN_MS = 100
 
 export interface BusParts {
   /** The unix socket to listen on. */
@@ -80,7 +85,7 @@ export class Bus {
     this.#heirs.clear()
     this.#isHeir = false
     for (const { owner, bus, heirs } of peers) {
-      if (owner !== self && !this.#links.has(owner)) this.#links.set(owner, this.#linkTo(bus))
+      if (owner !== self && !this.#links.has(owner)) this.#links.set(owner, this.#linkTo(owner, bus))
       if (heirs.length > 0) this.#heirs.set(owner, [owner, ...heirs])
       if (heirs.includes(self)) this.#isHeir = true
     }
@@ -102,8 +107,22 @@ export class Bus {
     return Array.from(this.#links.keys()).every((owner) => this.#marks.get(owner) === name)
   }
 
-  #linkTo(path: string): BusLink {
-    return new BusLink({ path, log: this.#parts.log, pressure: this.pressure, onDropped: () => this.dropped++ })
+  #linkTo(owner: number, path: string): BusLink {
+    return new BusLink({
+      path,
+      log: this.#parts.log,
+      pressure: this.pressure,
+      onDropped: () => this.dropped++,
+      onEnded: (link) => void setTimeout(() => this.#linkAgain(owner, path, link), AGAIN_MS).unref(),
+    })
+  }
+
+  /** The master has not told that the process is gone: this one may have had no descriptor for the link. */
+  #linkAgain(owner: number, path: string, ended: BusLink): void {
+    if (this.#links.get(owner) !== ended) return
+    const link = this.#linkTo(owner, path)
+    this.#links.set(owner, link)
+    this.#workers = this.#workers.map((one) => (one === ended ? link : one))
   }
 
   /** While connections are to come to this worker: all that was sent since, for those that have not had it. Otherwise empty. */
@@ -167,7 +186,7 @@ export class Bus {
   #remember(message: BusMessage, origin: BusOrigin): void {
     if (!this.#isHeir) return
     if (this.#recentBytes > MEMORY_BYTES) return
-    this.#recentBytes += message.payload?.length ?? 0
+    this.#recentBytes += REMEMBERED_BYTES + (message.payload?.length ?? 0)
     this.#recent.push({ message, origin })
     if (this.#recentBytes > MEMORY_BYTES) this.#parts.log.warn('A hand-over takes long: connections that still come may miss messages')
   }

@@ -1,6 +1,7 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Logger } from '../contracts/logger.ts'
 import { RequestTimeoutError, UnreachableError } from '../errors.ts'
+import { valueText } from '../value-text.ts'
 import type { Place, PostKind, Role } from './messages.ts'
 import type { Member, Post } from './post.ts'
 
@@ -183,10 +184,23 @@ interface PlainError {
   readonly code: string | undefined
 }
 
+/** Whatever was thrown: who asked is told, also where an error has no text, or members that cannot travel. */
 function plain(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined, code: undefined }
-  const { code } = error as NodeJS.ErrnoException
-  return { name: error.name, message: error.message, stack: error.stack, code: typeof code === 'string' ? code : undefined }
+  try {
+    if (!(error instanceof Error)) return { name: 'Error', message: textOf(error), stack: undefined, code: undefined }
+    const { code, stack } = error as { readonly code?: unknown; readonly stack?: unknown }
+    return { name: textOf(error.name), message: textOf(error.message), stack: stringOf(stack), code: stringOf(code) }
+  } catch {
+    return { name: 'Error', message: 'an error that cannot be read', stack: undefined, code: undefined }
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : valueText(value)
+}
+
+function stringOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 /** An error of another process, as close to what it was as can be. */

@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { machineMs } from '../ipc/machine-clock.ts'
 import { acceptOn, peerOf, type StreamHandle } from '../net/node-internals.ts'
+import { reservedFrom } from '../worker/descriptor-limit.ts'
 import type { ListeningSocket } from './listening-sockets.ts'
 import type { Slot } from './slot.ts'
 import type { WorkerChild } from './worker-child.ts'
@@ -12,6 +13,8 @@ const NUM_UNDER_WAY = 64
 const AGAIN_MS = 100
 // Then nobody has room for it.
 const MAX_MISSES = 10
+// A flood is one line a second in the log.
+const WARN_MS = 1000
 
 /** A connection that the master has accepted and no worker has yet taken. */
 interface Dealt {
@@ -41,6 +44,8 @@ export class Dealer {
   readonly #choose: (client: StreamHandle) => Slot | undefined
   readonly #dealt = new Map<number, Dealt>()
   readonly #lines = new Map<WorkerChild, Line>()
+  readonly #reservedFrom = reservedFrom()
+  #warnedAt = Number.NEGATIVE_INFINITY
   #nextId = 1
   #turn = 0
 
@@ -54,7 +59,17 @@ export class Dealer {
   open(socket: ListeningSocket, onFailure: (errno: number) => void): number {
     if (socket.stream === undefined) return 0
     const port = socket.config.name
-    return acceptOn(socket.stream, (client) => this.#deal(this.#nextId++, { port, client, child: undefined, since: 0, misses: 0 }), onFailure)
+    return acceptOn(socket.stream, (client) => this.#accepted(port, client), onFailure)
+  }
+
+  /** The last descriptors are for a worker in the place of one that does not take what it is dealt: without it nobody ever would. */
+  #accepted(port: string, client: StreamHandle): void {
+    if (client.fd < this.#reservedFrom) return this.#deal(this.#nextId++, { port, client, child: undefined, since: 0, misses: 0 })
+    client.close()
+    const now = performance.now()
+    if (now - this.#warnedAt < WARN_MS) return
+    this.#warnedAt = now
+    this.#log.warn({ port, connections: this.#dealt.size }, 'Out of descriptors: connections are closed, as no worker takes those that are here')
   }
 
   /** A worker has it: this process lets go of its copy. */

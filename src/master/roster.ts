@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ToMaster, ToWorker } from '../ipc/messages.ts'
 import type { WorkerChild } from './worker-child.ts'
 
@@ -12,7 +11,9 @@ const REPORT_WAIT_MS = 500
 /** All processes of the daemon: numbers them, tells each of all others, and has them report. */
 export class Roster {
   readonly #groups: (() => readonly WorkerChild[])[] = []
-  readonly #asked = new Map<number, () => void>()
+  readonly #asked = new Map<number, { readonly child: WorkerChild; readonly answer: (isThere: boolean) => void }>()
+  /** Those whose end is waited for. */
+  readonly #watched = new WeakSet<WorkerChild>()
   #lastOwner = 0
   #lastId = 0
 
@@ -58,18 +59,30 @@ export class Roster {
   /** What a process says, before anybody else hears it. */
   hear(message: ToMaster): void {
     if (message.type === 'joined') void this.tellPeers()
-    else if (message.type === 'peered') this.#asked.get(message.id)?.()
-    else if (message.type === 'report' && message.id !== undefined) this.#asked.get(message.id)?.()
+    else if (message.type === 'peered') this.#asked.get(message.id)?.answer(true)
+    else if (message.type === 'report' && message.id !== undefined) this.#asked.get(message.id)?.answer(true)
   }
 
   async #ask(child: WorkerChild, ms: number, question: (id: number) => ToWorker): Promise<boolean> {
     const id = ++this.#lastId
-    const answer = new Promise<boolean>((resolve) => this.#asked.set(id, () => resolve(true)))
-    if (!child.send(question(id))) this.#asked.delete(id)
-    const limit = new AbortController()
-    const isThere = await Promise.race([answer, child.ended.then(() => false), sleep(ms, false, { signal: limit.signal }).catch(() => false)])
-    limit.abort()
+    this.#watch(child)
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const timer = setTimeout(resolve, ms, false)
+    this.#asked.set(id, { child, answer: resolve })
+    // There is nobody to wait for.
+    if (!child.send(question(id))) resolve(false)
+    const isThere = await promise
+    clearTimeout(timer)
     this.#asked.delete(id)
     return isThere
+  }
+
+  /** Waits for its end once: each further wait would be kept for as long as it lives. */
+  #watch(child: WorkerChild): void {
+    if (this.#watched.has(child)) return
+    this.#watched.add(child)
+    void child.ended.then(() => {
+      for (const asked of this.#asked.values()) if (asked.child === child) asked.answer(false)
+    })
   }
 }

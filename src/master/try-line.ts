@@ -17,7 +17,8 @@ export function tryLine(port: PortConfig, address: string): string {
 export function tryWebSocket(port: PortConfig, address: string, path: string): string {
   const target = reachable(address)
   if (needsHeader(port, hostOf(target))) return `curl -i ${port.tls === undefined ? 'http' : '-k https'}://${target}${path} --haproxy-protocol`
-  return `${command()} connect ${port.tls === undefined ? 'ws' : 'wss'}://${target}${path}`
+  // As curl with -k: who tries a port knows whose it is, and its certificate may be one of its own.
+  return `${port.tls === undefined ? '' : 'NODE_TLS_REJECT_UNAUTHORIZED=0 '}${command()} connect ${port.tls === undefined ? 'ws' : 'wss'}://${target}${path}`
 }
 
 /** The same for the admin port. The token is in no output: a variable of the shell stands for it. */
@@ -34,7 +35,7 @@ function tryAddress(port: PortConfig, target: string): string {
   if (port.protocol === 'http') return `curl ${port.tls === undefined ? 'http' : '-k https'}://${target}/${isProxy ? ' --haproxy-protocol' : ''}`
   if (port.protocol === 'websocket') return tryWebSocket(port, target, '/')
   if (isProxy) return tryAsProxy(port, place)
-  if (port.tls !== undefined) return `openssl s_client -quiet -connect ${target}`
+  if (port.tls !== undefined) return tryTls(port.framing, `-connect ${target}`)
   if (port.protocol === 'stream' || port.framing === undefined) return `nc ${place}`
   // telnet ends each line with \r\n, so the mark \n is found, too.
   if (isLine(port.framing)) return `telnet ${place}`
@@ -48,9 +49,18 @@ function tryPath(port: PortConfig, path: string): string {
   if (port.protocol === 'http') return `curl --unix-socket ${path} ${url}`
   if (port.protocol === 'websocket') return `curl -i --unix-socket ${path} ${url}`
   if (isProxy) return tryAsProxy(port, `-U ${path}`)
-  if (port.tls !== undefined) return `openssl s_client -quiet -unix ${path}`
+  if (port.tls !== undefined) return tryTls(port.framing, `-unix ${path}`)
   const framing = port.protocol === 'tcp' ? port.framing : undefined
   return (framing && tryFramed(framing, `unix:${path}`, `nc -w1 -U ${path}`)) ?? `nc -U ${path}`
+}
+
+/** @param place where, in the words of openssl */
+function tryTls(framing: FramingConfig | undefined, place: string): string {
+  const client = `openssl s_client -quiet ${place}`
+  if (framing === undefined) return client
+  if (isLine(framing)) return framing.type === 'eof' && parseEof(framing.eof).length === 2 ? `openssl s_client -quiet -crlf ${place}` : client
+  const message = messageText(framing)
+  return message === undefined ? client : `printf '${message}' | ${client}`
 }
 
 /** Undefined where no simple client makes a message of what is typed. @param pipe what sends its standard input to the port */

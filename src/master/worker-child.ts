@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
-import { BindError, ConfigError } from '../errors.ts'
+import { BindError, ConfigError, StartError } from '../errors.ts'
 import type { BusPeer, DealtNote, MoveNote, Place, ToMaster, ToWorker } from '../ipc/messages.ts'
 import { placeText } from '../ipc/place.ts'
 import type { WorkerReport } from '../metrics/worker-report.ts'
@@ -187,7 +187,7 @@ export class WorkerChild {
     this.#unsent.clear()
     for (const path of [this.#bus, this.#note]) void rm(path, { force: true })
     const what = placeText(this.place)
-    const error = new Error(`${what[0]?.toUpperCase()}${what.slice(1)} ended before it was ready: ${signal ?? `exit code ${code}`}`)
+    const error = new StartError(`${what[0]?.toUpperCase()}${what.slice(1)} ended before it was ready: ${signal ?? `exit code ${code}`}`)
     this.#loaded.fail(error)
     this.#ready.fail(error)
     this.#left.reach()

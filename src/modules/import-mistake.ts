@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { valueText } from '../value-text.ts'
 import type { Mistake } from './mistake.ts'
 import { findSyntaxError, placeIn, type SourcePlace } from './syntax-place.ts'
 
@@ -30,7 +31,7 @@ export function importMistake(error: unknown, file: string): Mistake {
 
 /** What was thrown by code of the user's, and where. */
 export function thrown(error: unknown): Mistake {
-  if (!(error instanceof Error)) return { message: String(error) }
+  if (!(error instanceof Error)) return { message: typeof error === 'string' ? error : valueText(error) }
   // CommonJS is named by its path, an ES module by its URL.
   const [, where, line, column] = /^ +at (?:.*\()?((?:file:\/)?\/[^()]*):(\d+):(\d+)\)?$/m.exec(error.stack ?? '') ?? []
   const file = where === undefined || where.startsWith('/') ? where : pathOf(where)

@@ -1,7 +1,7 @@
 import { readFileSync, realpathSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { pathToFileURL } from 'node:url'
-import { Script, SourceTextModule } from 'node:vm'
+import { compileFunction, Script, SourceTextModule } from 'node:vm'
 import { hashOf, type StrippedModule } from './stripped.ts'
 
 /**
@@ -16,8 +16,11 @@ let firstError: { readonly error: unknown } | undefined
 for (const name of found) {
   try {
     const url = realUrl(name)
+    const { pathname } = new URL(url)
+    const isTypeScript = /\.[cm]?ts$/.test(pathname)
+    // What is data is parsed by nobody here, and TypeScript of a package is what Node refuses to import.
+    if (isTypeScript ? pathname.includes('/node_modules/') : !/\.[cm]?js$/.test(pathname)) continue
     const source = readFileSync(new URL(url), 'utf8')
-    const isTypeScript = /\.[cm]?ts$/.test(new URL(url).pathname)
     const code = isTypeScript ? stripTypeScriptTypes(source) : source
     for (const imported of importedBy(code, url)) if (/^\.{0,2}\//.test(imported)) found.add(new URL(imported, url).href)
     if (isTypeScript) print({ url, hash: hashOf(source), code, isModule: !isScript(code) })
@@ -36,7 +39,21 @@ function realUrl(name: string): string {
 }
 
 function importedBy(code: string, url: string): readonly string[] {
-  return new SourceTextModule(code, { identifier: url }).dependencySpecifiers
+  try {
+    return new SourceTextModule(code, { identifier: url }).dependencySpecifiers
+  } catch (error) {
+    // CommonJS may do what a module may not: return, for one.
+    if (!/\.c[jt]s$/.test(new URL(url).pathname) || !isFunctionBody(code)) throw error
+    return []
+  }
+}
+
+function isFunctionBody(code: string): boolean {
+  try {
+    return compileFunction(code) !== undefined
+  } catch {
+    return false
+  }
 }
 
 /** Whether Node takes the file for CommonJS when no package.json says what it is. */

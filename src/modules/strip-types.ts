@@ -23,7 +23,12 @@ export async function stripTypes(paths: readonly string[], account?: { readonly 
   const urls = paths.map((path) => pathToFileURL(path).href)
   const printed = await new Promise<string>((resolve) => {
     const options = { ...account, env: { ...process.env, NODE_OPTIONS: '' }, timeout: TIMEOUT_MS, maxBuffer: MAX_BYTES, encoding: 'utf8' } as const
-    execFile(process.execPath, [...STRIP_OPTIONS, STRIP_PROGRAM, ...urls], options, (_error, stdout) => resolve(stdout))
+    try {
+      execFile(process.execPath, [...STRIP_OPTIONS, STRIP_PROGRAM, ...urls], options, (_error, stdout) => resolve(stdout))
+    } catch {
+      // There is no memory for a process, or so many paths are more than the system hands over (ENOMEM, E2BIG): spawn throws it.
+      resolve('')
+    }
   })
   // The last line is cut off when the process was ended.
   return printed

@@ -29,6 +29,8 @@ const TIMEOUT_MS = 5000
  */
 export function findSyntaxError(url: string): SourcePlace & { readonly text?: string } {
   const { stderr } = spawnSync(process.execPath, [...STRIP_OPTIONS, STRIP_PROGRAM, url], {
+    // What is loaded before it, or says something of its own, would be taken for the error.
+    env: { ...process.env, NODE_OPTIONS: '' },
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
     stdio: ['ignore', 'ignore', 'pipe'],

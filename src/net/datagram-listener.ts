@@ -9,6 +9,8 @@ import type { Listener } from './listener.ts'
 import { stopReceiving } from './node-internals.ts'
 import type { Port } from './port.ts'
 
+// What may wait for the kernel, which has room for some hundred KiB: the rest waits in this process.
+const MAX_SENDING_BYTES = 64 * 1024 * 1024
 // What may wait for promises of the handler, each datagram with what its promise takes.
 const MAX_PENDING_BYTES = 64 * 1024 * 1024
 const PROMISE_BYTES = 1024
@@ -17,6 +19,8 @@ const PROMISE_BYTES = 1024
 export type DatagramSocket = {
   close(): void
   send(data: Message, port: number, address: string): void
+  /** Missing where nothing waits. */
+  getSendQueueSize?(): number
   on(event: 'message', listener: (packet: Buffer, from: { address: string; port: number }) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
   removeAllListeners(event: 'message'): unknown
@@ -44,9 +48,11 @@ export class DatagramListener implements Listener {
 
   send(data: Message, port: number, address: string): void {
     const { counters } = this.port
-    counters.bytesOut += messageLength(data)
-    counters.messagesOut++
+    const bytes = messageLength(data)
     try {
+      if ((this.#socket.getSendQueueSize?.() ?? 0) >= MAX_SENDING_BYTES) return this.#dropped()
+      counters.bytesOut += bytes
+      counters.messagesOut++
       this.#socket.send(data, port, address)
     } catch {
       // A closed socket, a bad address or too long a datagram: nobody is there to tell, so it is counted.

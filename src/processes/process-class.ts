@@ -1,6 +1,6 @@
 import { CUSTOM_PROCESS, type CustomProcess } from '../contracts/custom-process.ts'
+import { constructorMistake } from '../modules/constructor-mistake.ts'
 import { isClass, kindOf, meantBy, membersOf, nameOf } from '../modules/exported.ts'
-import { thrown } from '../modules/import-mistake.ts'
 import { failed, type Mistake, type Outcome } from '../modules/mistake.ts'
 
 const METHODS = ['run', 'onMessage', 'onReload', 'onStop']
@@ -14,8 +14,7 @@ export function makeProcess(exports: Readonly<Record<string, unknown>>): Outcome
   try {
     made = new (value as new () => object)()
   } catch (error) {
-    const { message, ...place } = thrown(error)
-    return failed({ ...place, message: `the constructor of ${nameOf(value as { name: unknown })} throws: ${message}` })
+    return failed(constructorMistake(error, ` of ${nameOf(value as { name: unknown })}`))
   }
   const mistakes = wrongMethods(made)
   return mistakes.length > 0 ? { mistakes } : { value: made as CustomProcess }

@@ -26,6 +26,8 @@ export class ProcessDuty implements Duty {
   #process: CustomProcess | undefined
   #run: Promise<void> | undefined
   #isLeaving = false
+  /** What it has been told to do, until it has. */
+  #ending: Promise<unknown> | undefined
   #held = 0
   #messages = 0
   #errors = 0
@@ -116,16 +118,17 @@ export class ProcessDuty implements Duty {
   }
 
   async #finish(hook: 'onReload' | 'onStop', maxWaitSeconds: number): Promise<void> {
-    if (this.#isLeaving) return
+    const isFirst = !this.#isLeaving
     this.#isLeaving = true
-    if (this.#run === undefined) return
-    const told = this.#tell(hook)
-    this.#end.abort(new Error(hook === 'onReload' ? 'The process is replaced by a reload' : 'The daemon stops'))
+    if (isFirst && this.#run !== undefined) {
+      this.#ending = Promise.all([this.#tell(hook), this.#run])
+      this.#end.abort(new Error(hook === 'onReload' ? 'The process is replaced by a reload' : 'The daemon stops'))
+    }
+    // Also of a reload: the stop that comes meanwhile waits for the same.
+    const ending = this.#ending
+    if (ending === undefined) return
     const limit = new AbortController()
-    const isDone = await Promise.race([
-      Promise.all([told, this.#run]).then(() => true),
-      sleep(maxWaitSeconds * 1000, false, { signal: limit.signal }).catch(() => false),
-    ])
+    const isDone = await Promise.race([ending.then(() => true), sleep(maxWaitSeconds * 1000, false, { signal: limit.signal }).catch(() => false)])
     limit.abort()
     if (!isDone) this.#parts.log.warn({ maxWaitSeconds }, 'Custom process has not returned in time: it is ended')
   }

@@ -1,6 +1,7 @@
 import { valueText } from '../value-text.ts'
 
-const MAX_NAME_BYTES = 400
+/** Of the name of a counter, a user or a group. */
+export const MAX_NAME_BYTES = 400
 
 /** The bytes of the name of a counter, a user or a group; undefined when nothing can have this name. */
 export function nameBytes(name: string): Buffer | undefined {

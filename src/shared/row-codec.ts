@@ -49,6 +49,8 @@ export class RowCodec {
 
   /** A whole row; what is not named is 0 or ''. @throws TableValueError */
   encode(row: Readonly<Record<string, unknown>>): Buffer {
+    if (typeof row !== 'object' || row === null)
+      throw new TableValueError(`Cannot write ${valueText(row)} to table "${this.#table}": expected an object with values by column`)
     const bytes = Buffer.alloc(this.bytes)
     for (const name of Object.keys(row)) {
       const value = row[name]

@@ -6,6 +6,22 @@ import { makeFolder } from '../make-folder.ts'
 const MAP_BYTES = 16 * 1024 * 1024 * 1024
 const KEY_BYTES = 8
 const VERSION_KEY = Buffer.from('version')
+// How long what the disk has refused waits, where nothing else is written meanwhile.
+const RETRY_MS = 1000
+
+type Changes = Map<number, Buffer | undefined>
+
+/** What is written at once, all or nothing: by table and number the value, undefined for one that goes. */
+interface Batch {
+  readonly tasks: Changes
+  readonly failed: Changes
+  readonly producers: Changes
+  /** Tasks that nobody counts on before they are on disk. */
+  readonly fresh: Map<number, Buffer>
+  isOver: boolean
+}
+
+const TABLES = ['tasks', 'failed', 'producers'] as const
 
 /**
  * The tasks on disk: LMDB with one writer, the process that owns it. Without `useWritemap`, unlike the shared memory: a commit writes its pages,
@@ -17,8 +33,12 @@ export class TaskStore {
   readonly #tasks: Database<Buffer, Buffer>
   readonly #failed: Database<Buffer, Buffer>
   readonly #producers: Database<Buffer, Buffer>
-  /** Written with the next batch, all or nothing. */
-  #waiting: (() => unknown)[] = []
+  readonly #onRefused: (error: unknown) => void
+  #waiting: Batch = emptyBatch()
+  /** On the way to the disk, in this order. */
+  readonly #leaving: Batch[] = []
+  #isRefused = false
+  #retry: NodeJS.Timeout | undefined
   #last: Promise<unknown> = Promise.resolve()
   #isScheduled = false
   readonly #flush = (): void => this.#write()
@@ -26,10 +46,11 @@ export class TaskStore {
 
   /**
    * Opens, or makes, the store of a folder.
-   * @param version of the form of the values
+   * @param options `version`: of the form of the values; `onRefused` is told when the disk begins to refuse what is written
    * @throws Error when the store has another version, or the folder cannot be written
    */
-  constructor(options: { dir: string; version: number }) {
+  constructor(options: { dir: string; version: number; onRefused?: (error: unknown) => void }) {
+    this.#onRefused = options.onRefused ?? ((): void => {})
     makeFolder(options.dir, 0o700)
     this.#root = open({
       path: join(options.dir, 'tasks'),
@@ -58,12 +79,17 @@ export class TaskStore {
     return this.#tasks.getBinary(key(id))
   }
 
+  /** A task that is new: when the commit fails, it is on no disk, and is not written again. */
+  add(id: number, record: Buffer): void {
+    this.#soon().fresh.set(id, record)
+  }
+
   put(id: number, record: Buffer): void {
-    this.#soon(() => this.#tasks.put(key(id), record))
+    this.#soon().tasks.set(id, record)
   }
 
   remove(id: number): void {
-    this.#soon(() => this.#tasks.remove(key(id)))
+    this.#soon().tasks.set(id, undefined)
   }
 
   /** Those that have failed, by number. */
@@ -76,11 +102,11 @@ export class TaskStore {
   }
 
   putFailed(id: number, value: Buffer): void {
-    this.#soon(() => this.#failed.put(key(id), value))
+    this.#soon().failed.set(id, value)
   }
 
   removeFailed(id: number): void {
-    this.#soon(() => this.#failed.remove(key(id)))
+    this.#soon().failed.set(id, undefined)
   }
 
   /** The last number that was accepted of each process that delivers. */
@@ -89,14 +115,14 @@ export class TaskStore {
   }
 
   setProducer(producer: number, last: number): void {
-    this.#soon(() => this.#producers.put(key(producer), key(last)))
+    this.#soon().producers.set(producer, key(last))
   }
 
   removeProducer(producer: number): void {
-    this.#soon(() => this.#producers.remove(key(producer)))
+    this.#soon().producers.set(producer, undefined)
   }
 
-  /** Resolves when all that was written before is on disk. @throws Error when it cannot be: nothing of it is there then */
+  /** Resolves when all that was written before is on disk. @throws Error when it cannot be: nothing of it is there then, and all but what is new is tried again */
   async commit(): Promise<void> {
     if (!this.#isOpen) throw new Error('The store is closed')
     this.#write()
@@ -111,6 +137,7 @@ export class TaskStore {
     if (!this.#isOpen) return
     this.#write()
     this.#isOpen = false
+    clearTimeout(this.#retry)
     await this.#last.catch(() => {})
     await this.#root.close()
   }
@@ -119,30 +146,75 @@ export class TaskStore {
     return this.#root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })
   }
 
-  #soon(operation: () => unknown): void {
-    this.#waiting.push(operation)
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    setImmediate(this.#flush)
+  #soon(): Batch {
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(this.#flush)
+    }
+    return this.#waiting
   }
 
   #write(): void {
     this.#isScheduled = false
-    if (this.#waiting.length === 0 || !this.#isOpen) return
-    const operations = this.#waiting
-    this.#waiting = []
-    this.#last = this.#root.batch(() => {
-      for (const operation of operations) operation()
+    const batch = this.#waiting
+    if (isEmpty(batch) || !this.#isOpen) return
+    this.#waiting = emptyBatch()
+    this.#leaving.push(batch)
+    const written = this.#root.batch(() => {
+      for (const [id, record] of batch.fresh) void this.#tasks.put(key(id), record)
+      change(this.#tasks, batch.tasks)
+      change(this.#failed, batch.failed)
+      change(this.#producers, batch.producers)
     })
-    // Who waits for the commit is told.
-    this.#last.catch(reasonOf)
+    this.#last = written
+    void written.then(
+      () => this.#over(batch),
+      (error: unknown) => this.#refused(batch, error),
+    )
+  }
+
+  #over(batch: Batch, isRefused = false): void {
+    this.#isRefused = isRefused
+    batch.isOver = true
+    while (this.#leaving[0]?.isOver === true) this.#leaving.shift()
+  }
+
+  /** What has changed has changed, though the disk is full: a task that is done must not be there at the next start. */
+  async #refused(batch: Batch, error: unknown): Promise<void> {
+    const later = [...this.#leaving.slice(this.#leaving.indexOf(batch) + 1), this.#waiting]
+    for (const table of TABLES) {
+      for (const [id, value] of batch[table]) if (!later.some((one) => one[table].has(id))) this.#waiting[table].set(id, value)
+    }
+    const wasRefused = this.#isRefused
+    this.#over(batch, true)
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined
+      this.#write()
+    }, RETRY_MS).unref()
+    const reason = await reasonOf(error)
+    if (!wasRefused) this.#onRefused(reason)
   }
 
   #checkVersion({ dir, version }: { dir: string; version: number }): void {
     const meta = this.#database('meta')
     const found = meta.getBinary(VERSION_KEY)?.[0]
-    if (found === undefined) this.#soon(() => meta.put(VERSION_KEY, Buffer.from([version])))
+    if (found === undefined) void meta.put(VERSION_KEY, Buffer.from([version])).catch(reasonOf)
     else if (found !== version) throw new Error(`Cannot use the tasks in ${dir}: they are of version ${found}, expected ${version}`)
+  }
+}
+
+function emptyBatch(): Batch {
+  return { tasks: new Map(), failed: new Map(), producers: new Map(), fresh: new Map(), isOver: false }
+}
+
+function isEmpty({ tasks, failed, producers, fresh }: Batch): boolean {
+  return tasks.size + failed.size + producers.size + fresh.size === 0
+}
+
+function change(table: Database<Buffer, Buffer>, changes: Changes): void {
+  for (const [id, value] of changes) {
+    if (value === undefined) void table.remove(key(id))
+    else void table.put(key(id), value)
   }
 }
 

@@ -1,7 +1,7 @@
-// setTimeout takes no more.
-const LONGEST_SLEEP_MS = 2 ** 31 - 1
+// Somebody may set the clock, or the machine sleep, which setTimeout does not see.
+const LONGEST_SLEEP_MS = 60_000
 
-/** Rings at the time it is set to, and at that time alone. */
+/** Rings at the time it is set to, and perhaps before: who sets it looks whether it is time. */
 export class Alarm {
   readonly #ring: () => void
   #timer: NodeJS.Timeout | undefined

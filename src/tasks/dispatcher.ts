@@ -46,17 +46,17 @@ export class Dispatcher {
     for (const id of has) {
       const known = entry(id)
       if (known === undefined) hand.strangers.set(id, undefined)
-      else if (this.withdraw(known)) hand.give(known, Date.now())
+      else if (this.withdraw(known)) hand.give(known)
     }
   }
 
   /** A process may have been given a task by a queue before this one. @returns whether it was, and what has come of it if it is done */
-  adopt(entry: Entry, now: number): { readonly result: TaskResult | undefined } | undefined {
+  adopt(entry: Entry): { readonly result: TaskResult | undefined } | undefined {
     for (const hand of this.hands.values()) {
       if (!hand.strangers.has(entry.id)) continue
       const result = hand.strangers.get(entry.id)
       hand.strangers.delete(entry.id)
-      if (result === undefined) hand.give(entry, now)
+      if (result === undefined) hand.give(entry)
       return { result }
     }
     return undefined
@@ -104,7 +104,7 @@ export class Dispatcher {
       const found = this.#next(now)
       if (found === undefined) return given
       found.entry.lane.waiting.remove(found.entry)
-      this.#hand(found.hand, found.entry, now, given)
+      this.#hand(found.hand, found.entry, given)
     }
   }
 
@@ -119,14 +119,14 @@ export class Dispatcher {
     return next
   }
 
-  /** Processes that hold tasks behind one that takes long, while another is free. */
+  /** Processes that hold tasks behind one that takes long, while another is free. @param now by `performance.now()` */
   stuck(now: number): Hand[] {
     const hands = [...this.hands.values()]
     if (!hands.some((hand) => hand.isFree && hand.hasRoom(0))) return []
     return hands.filter((hand) => hand.given.size > hand.concurrency && now - hand.movedAt >= RECALL_MS)
   }
 
-  /** What has run for longer than its class allows. */
+  /** What has run for longer than its class allows. @param now by `performance.now()`: nothing runs for too long because somebody sets the clock */
   overdue(now: number): { hand: Hand; entry: Entry }[] {
     const found: { hand: Hand; entry: Entry }[] = []
     for (const hand of this.hands.values()) {
@@ -151,7 +151,7 @@ export class Dispatcher {
       return
     }
     this.#release(entry)
-    this.#hand(hand, entry, now, given)
+    this.#hand(hand, entry, given)
   }
 
   #release(suspect: Entry): boolean {
@@ -184,8 +184,8 @@ export class Dispatcher {
     return best
   }
 
-  #hand(hand: Hand, entry: Entry, now: number, given: Map<Hand, Entry[]>): void {
-    hand.give(entry, now)
+  #hand(hand: Hand, entry: Entry, given: Map<Hand, Entry[]>): void {
+    hand.give(entry)
     const list = given.get(hand)
     if (list === undefined) given.set(hand, [entry])
     else list.push(entry)

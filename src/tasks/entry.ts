@@ -23,7 +23,7 @@ export class Entry implements Due {
   numBytes: number
   /** The bytes in memory count as such (TaskBook). */
   isHot = false
-  /** When it was given to a process, 0 while it is with none. */
+  /** When it was given to a process, by the clock that nobody can set; 0 while it is with none. */
   givenAt = 0
   /** When it is known to have begun there, at the latest. 0 before. */
   startedAt = 0

@@ -21,7 +21,7 @@ export class Hand {
   isLeaving = false
   /** A suspect waits for it to be empty. */
   isWanted = false
-  /** When it last answered or was given something while it had nothing. */
+  /** When it last answered or was given something while it had nothing, by the clock that nobody can set. */
   movedAt = 0
   #numSuspects = 0
   #expectedMs = 0
@@ -54,8 +54,9 @@ export class Hand {
     return this.given.size < this.concurrency + AHEAD_TASKS && this.#expectedMs + expectedMs <= AHEAD_MS * this.concurrency
   }
 
-  give(entry: Entry, now: number): void {
+  give(entry: Entry): void {
     const { expectedMs } = entry.lane
+    const now = performance.now()
     entry.givenAt = now
     entry.startedAt = 0
     // One of which nothing is known fills the process.

@@ -56,7 +56,7 @@ export class Intake {
       stats.of(fields.className)
       if (isRun) this.#parts.enqueue(entry)
       else {
-        store.put(entry.id, record)
+        store.add(entry.id, record)
         fresh.push(entry)
       }
     }

@@ -107,6 +107,7 @@ export class Outcomes {
     log.warn({ task, class: lane.className, attempt: entry.attempts, tries, err: thrownThere(error) }, `Task failed: it is tried again in ${pauseMs} ms`)
     book.write(entry)
     again(entry)
+    book.settle(entry)
   }
 
   #fail(entry: Entry, error: PlainError, { isTimeout = false } = {}): void {

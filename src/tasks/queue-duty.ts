@@ -62,7 +62,11 @@ export class QueueDuty implements Duty {
     this.#claim = await FolderClaim.take(dataDir, CLAIM_MS)
     if (this.#claim === undefined)
       return [{ file: config.file, path: 'tasks.dataDir', message: `another daemon keeps its tasks in ${dataDir}, expected a folder of its own` }]
-    this.#store = new TaskStore({ dir: dataDir, version: RECORD_VERSION })
+    this.#store = new TaskStore({
+      dir: dataDir,
+      version: RECORD_VERSION,
+      onRefused: (error) => log.error({ err: error }, 'The disk does not take what becomes of tasks: it is written again and again until it does'),
+    })
     const queue = new TaskQueue({
       store: this.#store,
       log,
@@ -118,8 +122,8 @@ export class QueueDuty implements Duty {
 
   async ask(question: unknown): Promise<unknown> {
     if (this.#queue === undefined || this.#store === undefined) throw new Error('The queue is not there yet')
-    // What has just been written is read from the disk.
-    await this.#store.commit()
+    // What has just been written is read from the disk; what that refuses is told of in the log.
+    await this.#store.commit().catch(() => {})
     return answerAdmin(this.#queue, question as TaskQuestion)
   }
 

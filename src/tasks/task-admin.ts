@@ -68,7 +68,7 @@ function living(queue: TaskQueue, state: 'waiting' | 'running', limit: number): 
     if (found.length >= 2 * limit) found = firstOf(found, limit)
   }
   return firstOf(found, limit).flatMap((entry) => {
-    const record = queue.book.recordOf(entry)
+    const record = queue.book.peek(entry)
     return record === undefined ? [] : [view(decodeRecord(record), state)]
   })
 }
@@ -84,7 +84,7 @@ function details(queue: TaskQueue, id: number): TaskDetails {
     return { ...view(record, 'failed'), failedAt: iso(kept.failedAt), error: kept.error, ...contents(record) }
   }
   const entry = queue.book.entries.get(id)
-  const bytes = entry === undefined ? undefined : queue.book.recordOf(entry)
+  const bytes = entry === undefined ? undefined : queue.book.peek(entry)
   if (entry === undefined || bytes === undefined) throw new RangeError(`There is no task ${id}: it is done, or was never there`)
   const record = decodeRecord(bytes)
   return { ...view(record, entry.givenAt > 0 ? 'running' : 'waiting'), ...contents(record) }

@@ -15,6 +15,7 @@ export class TaskBook {
   #numHot = 0
   readonly #asked = new Set<Entry>()
   #hotBytes = 0
+  #settling: { readonly entry: Entry; readonly record: Buffer }[] = []
 
   constructor(store: TaskStore) {
     this.#store = store
@@ -57,6 +58,20 @@ export class TaskBook {
     return record
   }
 
+  /** As `recordOf`, for one look: what is only on disk stays there. */
+  peek(entry: Entry): Buffer | undefined {
+    const record = entry.record ?? this.#store.task(entry.id)
+    if (record !== undefined) writeState(record, entry)
+    return record
+  }
+
+  /** It has been written and waits: its bytes may go from memory once they are on disk. */
+  settle(entry: Entry): void {
+    if (!entry.isStored || entry.record === undefined) return
+    this.#settling.push({ entry, record: entry.record })
+    if (this.#settling.length === 1) setImmediate(() => void this.#settle())
+  }
+
   /** It is on disk as it is here: its bytes may go from memory when they are not needed soon. */
   mayCool(entry: Entry, now: number): void {
     if (!entry.isStored || entry.givenAt > 0) return
@@ -79,6 +94,20 @@ export class TaskBook {
     this.#cool(entry)
     this.#asked.delete(entry)
     if (this.entries.delete(entry.id) && entry.isStored) this.#store.remove(entry.id)
+  }
+
+  async #settle(): Promise<void> {
+    const settling = this.#settling
+    this.#settling = []
+    try {
+      await this.#store.commit()
+    } catch {
+      // The disk is full, or the queue stops: they stay.
+      return
+    }
+    const now = Date.now()
+    // Meanwhile one may have got an output, which is not on disk yet. Of its state what is in memory counts.
+    for (const { entry, record } of settling) if (entry.record === record) this.mayCool(entry, now)
   }
 
   #heat(entry: Entry, record: Buffer): void {

@@ -1,3 +1,4 @@
+import { valueText } from '../value-text.ts'
 import type { ClassInfo } from './lane.ts'
 
 /** What the queue and the processes around it say to each other, by topic. Records travel packed (task-record.ts). */
@@ -84,9 +85,19 @@ export interface Answer {
 
 const STACK_CHARS = 8192
 
+/** What was thrown, whatever it is: a task that fails has failed, also where its error has no text, or members that cannot travel. */
 export function plainError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
-  return { name: error.name, message: error.message, ...(error.stack !== undefined && { stack: error.stack.slice(0, STACK_CHARS) }) }
+  try {
+    if (!(error instanceof Error)) return { name: 'Error', message: typeof error === 'string' ? error : valueText(error) }
+    const { name, message, stack } = error as { readonly name: unknown; readonly message: unknown; readonly stack?: unknown }
+    return { name: textOf(name), message: textOf(message), ...(typeof stack === 'string' && { stack: stack.slice(0, STACK_CHARS) }) }
+  } catch {
+    return { name: 'Error', message: 'an error that cannot be read' }
+  }
+}
+
+function textOf(member: unknown): string {
+  return typeof member === 'string' ? member : valueText(member)
 }
 
 /** An error like the one that was thrown in another process. */

@@ -146,9 +146,11 @@ export class TaskQueue {
       entry.lane.learn(result.ms)
       if (stage === STAGE.handle) this.stats.of(entry.lane.className).handleSeconds.observeMs(result.ms)
       entry.isSuspect = false
+      // Its process may be on the way to be killed: when it is tried again, its time begins anew.
+      entry.isOverdue = false
       this.#outcomes.take(entry, result)
     }
-    if (hand !== undefined) hand.movedAt = Date.now()
+    if (hand !== undefined) hand.movedAt = performance.now()
     this.pump()
   }
 
@@ -233,7 +235,7 @@ export class TaskQueue {
 
   #lookAround(): void {
     const { links, log } = this.#parts
-    const now = Date.now()
+    const now = performance.now()
     if (!this.#handle.isBusy) {
       clearInterval(this.#look)
       this.#look = undefined
@@ -272,7 +274,7 @@ export class TaskQueue {
 
   /** What was begun for a queue before this one is not begun again. @returns whether it was */
   #adopt(entry: Entry): boolean {
-    const found = entry.isStored ? undefined : this.#handle.adopt(entry, Date.now())
+    const found = entry.isStored ? undefined : this.#handle.adopt(entry)
     if (found?.result !== undefined) this.#outcomes.take(entry, found.result)
     return found !== undefined
   }

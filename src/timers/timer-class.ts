@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts'
 import type { TimerJobConfig } from '../config/work-schema.ts'
 import { TIMER, type Timer } from '../contracts/timer.ts'
 import type { Problem } from '../errors.ts'
+import { constructorMistake } from '../modules/constructor-mistake.ts'
 import { isClass, kindOf, meantBy, membersOf } from '../modules/exported.ts'
 import { thrown } from '../modules/import-mistake.ts'
 import { importModule } from '../modules/import-module.ts'
@@ -104,8 +105,7 @@ function makeTimer({ name, type }: Found, job: TimerJobConfig | undefined): Outc
   try {
     timer = new type() as Timer
   } catch (error) {
-    const { message, ...place } = thrown(error)
-    return { mistakes: [{ ...place, message: `the constructor throws: ${message}` }] }
+    return { mistakes: [constructorMistake(error, '')] }
   }
   const mistakes = wrongMethods(timer)
   const { immediate = timer.immediate, overlap = timer.overlap } = job ?? {}

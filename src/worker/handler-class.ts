@@ -3,8 +3,8 @@ import { recognise } from '../apps/recognise.ts'
 import type { Protocol } from '../config/schema.ts'
 import type { Framing } from '../contracts/framing.ts'
 import { HANDLER_PROTOCOL, type Handler } from '../contracts/handlers.ts'
+import { constructorMistake } from '../modules/constructor-mistake.ts'
 import { isClass, kindOf, meantBy, membersOf, nameOf } from '../modules/exported.ts'
-import { thrown } from '../modules/import-mistake.ts'
 import { failed, type Mistake, type Outcome } from '../modules/mistake.ts'
 import { baseOf, CONTRACTS, foreignCallback } from './handler-contract.ts'
 
@@ -64,8 +64,7 @@ function construct(exports: Readonly<Record<string, unknown>>, expected: string,
   try {
     return { value: new (value as Constructor)() }
   } catch (error) {
-    const { message, ...place } = thrown(error)
-    return failed({ ...place, message: `the constructor of ${nameOf(value)} throws: ${message}` })
+    return failed(constructorMistake(error, ` of ${nameOf(value)}`))
   }
 }
 

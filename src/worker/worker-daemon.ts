@@ -16,6 +16,7 @@ import type { BusMessage, BusOrigin, Place } from '../ipc/messages.ts'
 import { checkCloseFrame } from '../net/close-frame.ts'
 import type { SocketConnection } from '../net/connection.ts'
 import type { Connections } from '../net/connections.ts'
+import { MAX_NAME_BYTES } from '../shared/name.ts'
 import type { Registry as ConnectionRegistry } from '../shared/registry.ts'
 import { shows } from '../shows.ts'
 
@@ -175,6 +176,8 @@ export class WorkerDaemon implements Daemon {
 
   publish(group: string, message: Message, options: { except?: number | readonly number[] } = {}): void {
     checkMessage(message)
+    // Nobody can be in it; and a message of the bus has room for no name of any length.
+    if (typeof group !== 'string' || group.length > MAX_NAME_BYTES) return
     const except = options.except === undefined ? [] : typeof options.except === 'number' ? [options.except] : options.except
     this.#parts.connections.publish(group, message, except)
     this.#parts.bus.sendToAll({ ...NOTHING, kind: 'publish', name: group, except, payload: message })

@@ -200,10 +200,10 @@ export class Worker {
   }
 
   #receive(message: BusMessage, origin: BusOrigin): void {
-    if (message.kind === 'held' || message.kind === 'arrived') this.#departure.receive(message)
+    if (message.kind === 'held' || message.kind === 'arrived') this.#departure.receive(message, origin.owner)
     else if (message.kind === 'state') this.#arrivals.receive(message, origin.owner)
     else if (message.kind === 'refused') {
-      this.#departure.receive(message)
+      this.#departure.receive(message, origin.owner)
       this.#arrivals.receive(message, origin.owner)
     }
   }

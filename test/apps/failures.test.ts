@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { test } from 'node:test'
 import { DaemonProcess } from '../daemon-process.ts'
+import { eventually } from '../reliability/process-figures.ts'
 import { ask } from '../suites/app-suite.ts'
 
 const LISTENER = `export default (request, response) => {
@@ -12,7 +13,18 @@ const LISTENER = `export default (request, response) => {
   response.end('fine')
 }`
 const FETCH = `export default { async fetch(request) {
-  if (new URL(request.url).pathname === '/reject') throw new Error('rejected')
+  const { pathname } = new URL(request.url)
+  if (pathname === '/reject') throw new Error('rejected')
+  if (pathname === '/forgot') return
+  if (pathname === '/endless') return new Response(new ReadableStream({ async pull(body) {
+    await new Promise(setImmediate)
+    body.enqueue(new Uint8Array(10_000))
+  } }))
+  if (pathname === '/breaks') return new Response(new ReadableStream({ async start(body) {
+    body.enqueue(new TextEncoder().encode('half'))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    body.error(new Error('body breaks'))
+  } }))
   return new Response('fine')
 } }`
 
@@ -27,14 +39,21 @@ test('what an app without a framework throws is answered with 500, logged and co
 
   for (const path of ['/throw', '/reject']) assert.deepEqual(await statusAndBody(listener, path), [500, 'Internal Server Error\n'])
   assert.equal((await ask(listener, { path: '/late' })).isWhole, false)
-  assert.deepEqual(await statusAndBody(fetchPort, '/reject'), [500, 'Internal Server Error\n'])
+  for (const path of ['/reject', '/forgot']) assert.deepEqual(await statusAndBody(fetchPort, path), [500, 'Internal Server Error\n'])
+  assert.equal((await ask(fetchPort, { path: '/breaks' })).isWhole, false)
+
+  // One that leaves in the middle is no error.
+  const [response] = (await once(http.get({ port: fetchPort, path: '/endless', agent: false }), 'response')) as [http.IncomingMessage]
+  response.on('error', () => {}).destroy()
+  await eventually('it has gone', async () => (await daemon.status()).ports[1]?.connections === 0)
 
   assert.deepEqual(await statusAndBody(listener, '/'), [200, 'fine'])
   assert.deepEqual(await statusAndBody(fetchPort, '/'), [200, 'fine'])
   const metrics = await daemon.metrics()
   assert.match(metrics, /polyport_handler_errors_total\{port="listener"\} 3/)
-  assert.match(metrics, /polyport_handler_errors_total\{port="fetch"\} 1/)
-  await daemon.line(/"handler":"FetchApp","callback":"onRequest"/)
+  assert.match(metrics, /polyport_handler_errors_total\{port="fetch"\} 3/)
+  for (const message of ['rejected', 'fetch\\(\\) gave undefined, expected a Response', 'body breaks'])
+    await daemon.line(new RegExp(`"message":"${message}".*"handler":"FetchApp","callback":"onRequest"`))
   assert.equal((await daemon.status()).workers[0]?.restarts, 0)
 })
 

@@ -46,6 +46,34 @@ describe('polyport check', () => {
     assert.match(stderr, /echo\.mjs: ports\[0\]\.handler: .*: nothing has come of it within 29 s/)
   })
 
+  test('a handler module that ends the process is a mistake', async (t) => {
+    const dir = project(t, GOOD, `process.exit(0)\n${ECHO}`)
+
+    const { code, stderr } = await run(t, ['check'], { cwd: dir })
+
+    assert.equal(code, 2)
+    assert.match(stderr, /^A module .* process\.exit\(\)/)
+  })
+
+  test('start says of one in a sentence that the worker has ended, with exit code 1', async (t) => {
+    const dir = project(t, GOOD, `process.exit(0)\n${ECHO}`)
+
+    const { code, stderr } = await run(t, ['start'], { cwd: dir })
+
+    assert.equal(code, 1)
+    assert.match(stderr, /^Worker 0 ended before it was ready: exit code 0$/m)
+    assert.doesNotMatch(stderr, /^ +at /m)
+  })
+
+  test('a constructor that uses what is not there yet is told so', async (t) => {
+    const dir = project(t, GOOD, ECHO.replace('onReceive', "size = this.options['size']\n  onReceive"))
+
+    const { code, stderr } = await run(t, ['check'], { cwd: dir })
+
+    assert.equal(code, 2)
+    assert.match(stderr, /the constructor of Echo throws: .* of undefined .*; this\.daemon, this\.options, this\.log and the like are not there yet/)
+  })
+
   test('every mistake of the config is a line with its place, and exit code 2', async (t) => {
     const config = '{\n  "wrokers": 2,\n  "ports": [{ "protocol": "tpc", "port": 1, "handler": "./echo.mjs" }]\n}\n'
     const dir = project(t, config, ECHO)

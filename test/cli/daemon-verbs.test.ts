@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
@@ -74,9 +74,10 @@ describe('polyport start', () => {
     }
   })
 
-  test('a runtimeDir that cannot be made is a sentence and exit code 1', async (t) => {
+  test('a runtimeDir that cannot be made is a sentence and exit code 1', { skip: !existsSync('/proc/self') && 'there is no /proc' }, async (t) => {
     const dir = folder(t)
-    for (const [name, text] of Object.entries({ run: '', 'echo.mjs': ECHO, 'config.json': JSON.stringify(CONFIG) })) writeFileSync(join(dir, name), text)
+    const config = JSON.stringify({ ...CONFIG, runtimeDir: '/proc/run' })
+    for (const [name, text] of Object.entries({ 'echo.mjs': ECHO, 'config.json': config })) writeFileSync(join(dir, name), text)
 
     const { code, stderr } = await run(t, ['start'], { cwd: dir })
 
@@ -160,3 +161,32 @@ async function untilReady(stdout: Readable): Promise<void> {
   let seen = ''
   for await (const chunk of stdout.iterator({ destroyOnReturn: false })) if ((seen += chunk).includes('"Ready"')) return
 }
+
+describe('with a config that has become wrong', () => {
+  test('status, tasks, heap and stop find the daemon; reload and restart tell the mistakes, and it goes on', async (t) => {
+    const daemon = await DaemonProcess.start(t, { ...CONFIG, tasks: { modules: [] } }, { files: FILES })
+    const file = join(daemon.dir, 'config.json')
+    writeFileSync(file, JSON.stringify({ ...CONFIG, runtimeDir: './run', wrokers: 2, ports: [{ ...CONFIG.ports[0], handler: './gone.mjs' }] }))
+    const verb = async (...args: string[]): Promise<number | null> => (await run(t, [...args, '-c', file])).code
+
+    assert.deepEqual([await verb('status'), await verb('tasks', 'list'), await verb('heap', '0')], [0, 0, 0])
+    const { code, stderr } = await run(t, ['restart', '-c', file])
+    assert.equal(code, 2)
+    assert.match(stderr, /wrokers: unknown key/)
+    assert.equal(await verb('reload'), 2)
+    assert.equal((await daemon.status()).pid, daemon.pid)
+    assert.equal(await verb('stop'), 0)
+    assert.equal(await daemon.exited, 0)
+    assert.equal(await verb('stop'), 2)
+  })
+
+  test('one that does not say where it runs is told its mistakes', async (t) => {
+    const daemon = await DaemonProcess.start(t, CONFIG, { files: FILES })
+    const file = join(daemon.dir, 'config.json')
+
+    for (const text of ['{ "ports": [', '{ "runtimeDir": 5 }', '{ "runtimeDir": "${NO_SUCH_VARIABLE}" }']) {
+      writeFileSync(file, text)
+      assert.equal((await run(t, ['status', '-c', file])).code, 2)
+    }
+  })
+})

@@ -127,6 +127,15 @@ describe('loadConfig()', () => {
 })
 
 describe('resolveConfig()', () => {
+  test('says once of a class in place of a file that it is no text', () => {
+    const ports = [{ ...TCP, handler: class {} as unknown as string }]
+
+    assert.deepEqual(
+      problemsOf(() => resolveConfig({ ports }), 'no-folder'),
+      ['config: ports[0].handler: expected text in quotes, found a function'],
+    )
+  })
+
   test('fills in defaults', () => {
     const { ports, file, dir, portIndexes, ...config } = resolveConfig({ ports: [TCP] }, { dir: '/srv/app' })
 

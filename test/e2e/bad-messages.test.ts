@@ -84,3 +84,22 @@ test('what is neither text nor bytes is refused by all that sends, and nothing o
   client.send('x', to.port, to.host)
   assert.match(String((await once(client, 'message'))[0]), /^Cannot send \{\}, expected text, or bytes/)
 })
+
+test('publish to what can be the name of no group reaches nobody, and fails with several workers no more than with one', async (t) => {
+  const files = {
+    'tcp.js': `import { TcpHandler } from 'polyport'
+export default class Tcp extends TcpHandler {
+  onReceive(connection) {
+    for (const group of ['x'.repeat(70_000), 5, undefined]) this.daemon.publish(group, 'lost')
+    connection.send('done')
+  }
+}`,
+  }
+  const daemon = await DaemonProcess.start(t, { workers: 2, ports: [{ name: 'tcp', protocol: 'tcp', port: 0, handler: './tcp.js' }] }, { files })
+  const client = await Client.open(await daemon.address('tcp'))
+  t.after(() => client.socket.destroy())
+
+  client.write('x\r\nx\r\n')
+
+  assert.equal(await client.until(12), 'done\r\ndone\r\n')
+})

@@ -259,6 +259,31 @@ describe('custom processes', () => {
     assert.deepEqual(seen, ['begun', 'onReload', 'returned', 'begun', 'onStop', 'returned'])
   })
 
+  test('a stop waits for one that ends because of a reload, too', async (t) => {
+    const source = `
+      import { once } from 'node:events'
+      import { setTimeout as sleep } from 'node:timers/promises'
+      import { CustomProcess } from 'polyport'
+      export default class Work extends CustomProcess {
+        async run() {
+          this.log.info('running')
+          await once(this.signal, 'abort')
+          this.log.info('ending')
+          await sleep(1000)
+          this.log.info('done')
+        }
+      }`
+    const daemon = await DaemonProcess.start(t, { maxWaitSeconds: 20, ports: [PORT], processes: { work: { module: './p.mjs' } } }, { files: processes(source) })
+    await daemon.line(/"msg":"running"/)
+    process.kill(daemon.pid, 'SIGHUP')
+    await daemon.line(/"msg":"ending"/)
+
+    assert.equal(await daemon.stop(), 0)
+
+    const count = (what: string): number => daemon.lines.filter((line) => line.includes(`"msg":"${what}"`)).length
+    assert.ok(count('done') > 0 && count('done') === count('running'), daemon.lines.join('\n'))
+  })
+
   test('one that does not end is ended after `maxWaitSeconds`, also when it blocks', async (t) => {
     const source = `
       import { CustomProcess } from 'polyport'

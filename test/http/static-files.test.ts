@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -31,6 +31,28 @@ async function start(t: TestContext, prepare: (folder: string) => void = () => {
   prepare(join(dir, 'public'))
   const daemon = await serveFolder(t, dir, { handler: './app.mjs', static: './public' })
   return (path, asked) => ask(portOf(daemon), { path, ...asked })
+}
+
+/**
+ * Asks for a large file and for another behind it, and changes the first when it has begun and cannot go on, as nobody reads.
+ * @returns what came behind the head of the first
+ */
+async function changedMidway(t: TestContext, change: (file: string) => void): Promise<{ body: Buffer; size: number }> {
+  const size = 64 * 1024 * 1024
+  const dir = folderOf(t, { ...FILES, 'public/large.bin': '' })
+  const file = join(dir, 'public', 'large.bin')
+  truncateSync(file, size)
+  const daemon = await serveFolder(t, dir, { handler: './app.mjs', static: './public' })
+  const socket = net.connect(portOf(daemon), '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write('GET /large.bin HTTP/1.1\r\nHost: here\r\n\r\nGET /digits.txt HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n')
+  await once(socket, 'readable')
+  change(file)
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(socket, 'close')
+  const all = Buffer.concat(chunks)
+  return { body: all.subarray(all.indexOf('\r\n\r\n') + 4), size }
 }
 
 describe('static files', () => {
@@ -191,6 +213,20 @@ describe('static files', () => {
     await ask(portOf(daemon), { method: 'HEAD', path: '/large.bin' })
 
     await until(() => numOpen('large.bin') === 0)
+  })
+
+  test('have the length that was said, also one that grows meanwhile', async (t) => {
+    const { body, size } = await changedMidway(t, (file) => appendFileSync(file, 'x'.repeat(100_000)))
+
+    const next = body.subarray(size).toString('latin1')
+    assert.ok(next.startsWith('HTTP/1.1 200 OK\r\n') && next.endsWith('0123456789'), next.slice(0, 200))
+  })
+
+  test('break off when one has become shorter: what comes next is not taken for its end', async (t) => {
+    const { body, size } = await changedMidway(t, (file) => truncateSync(file, 1_000_000))
+
+    assert.ok(body.length < size)
+    assert.equal(body.indexOf('0123456789'), -1)
   })
 })
 

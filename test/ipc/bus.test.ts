@@ -88,6 +88,36 @@ describe('Bus', () => {
     assert.ok(bus.backlog(2) <= 66 * MIB)
   })
 
+  test('what an heir remembers is bounded also where messages are short', async (t) => {
+    const { bus } = await start(t)
+    bus.setPeers([{ ...OTHER, bus: '', heirs: [1] }])
+
+    for (let count = 0; count < 500_000; count++) bus.send(1, { kind: 'send', fd: 1, name: '', except: [], payload: 'x' })
+
+    assert.ok(bus.recent.length < 340_000, `${bus.recent.length} messages`)
+  })
+
+  test('a process that could not be reached is tried again, as long as it is there', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'polyport-bus-'))
+    const log = createLog({ level: 'silent', format: 'json', name: 'test', role: 'test' })
+    const { promise: received, resolve } = Promise.withResolvers<string>()
+    const receiver = new Bus({ path: join(dir, 'receiver.sock'), owner: 2, log, onMessage: ({ name }) => resolve(name) })
+    const sender = new Bus({ path: join(dir, 'sender.sock'), owner: 1, log, onMessage: () => {} })
+    // As when no descriptor is left.
+    sender.setPeers([{ ...OTHER, bus: join(dir, 'receiver.sock') }])
+    await new Promise(setImmediate)
+    await receiver.start()
+    const timer = setInterval(() => sender.sendToAll({ ...MESSAGE, payload: 'x' }), 10)
+    t.after(() => {
+      clearInterval(timer)
+      sender.stop()
+      receiver.stop()
+      rmSync(dir, { recursive: true, force: true })
+    })
+
+    assert.equal(await received, MESSAGE.name)
+  })
+
   test('what a receiver throws ends nothing, and what comes behind is received once', async (t) => {
     const dir = mkdtempSync(join(tmpdir(), 'polyport-bus-'))
     const received: string[] = []

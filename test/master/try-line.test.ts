@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { resolveConfig } from '../../src/config/load-config.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { tryAdmin, tryLine } from '../../src/master/try-line.ts'
+import { makeCertificate } from '../certificates.ts'
 import { DaemonProcess } from '../daemon-process.ts'
 import { program } from '../protocols/example-daemon.ts'
 
@@ -77,6 +78,37 @@ test('the lines of the start-up table bring an answer', { skip: program('nc') ==
     const command = row.split(/ {2,}/).at(-1) ?? ''
     const output = await outputOf(command)
     assert.match(output, /hi/, `${name}: ${command}`)
+  }
+})
+
+const TLS_HANDLERS = {
+  // openssl goes on until the other side closes.
+  'once.js': `import { TcpHandler } from 'polyport'
+export default class Once extends TcpHandler { onReceive(connection, message) { connection.close(message) } }
+`,
+  'words.js': `import { WebSocketHandler } from 'polyport'
+export default class Words extends WebSocketHandler { onMessage(connection, message) { connection.close(message) } }
+`,
+}
+
+test('so do those of ports with TLS, though nobody knows the certificate', {
+  skip: program('openssl') === undefined && 'openssl is not installed',
+}, async (t) => {
+  const { cert, key } = makeCertificate({ name: 'localhost', names: ['127.0.0.1'] })
+  const framings: Record<string, Port['framing']> = {
+    line: { type: 'eof', eof: '\r\n' },
+    feed: { type: 'eof', eof: '\n' },
+    field: { type: 'length', field: 'u16be' },
+  }
+  const tls = { cert, key }
+  const tcp = Object.entries(framings).map(([name, framing]) => ({ name, protocol: 'tcp', port: 0, handler: './once.js', framing, tls }))
+  const ports = [...tcp, { name: 'words', protocol: 'websocket', port: 0, handler: './words.js', tls }]
+  const daemon = await DaemonProcess.start(t, { ports }, { files: TLS_HANDLERS })
+
+  for (const { name } of ports) {
+    const row = await daemon.line(new RegExp(`^ {2}${name} `))
+    const command = row.split(/ {2,}/).at(-1) ?? ''
+    assert.match(await outputOf(command), /hi/, `${name}: ${command}`)
   }
 })
 

@@ -76,3 +76,19 @@ for (const size of [60_000, 0]) {
     assert.deepEqual([pending.length, counters.dropped, warnings.length], [taken, 15, 2])
   })
 }
+
+test('DatagramListener drops and counts what is sent while 64 MiB wait for the kernel to take them', () => {
+  const counters = new PortCounters()
+  let waiting = 0
+  const socket = Object.assign(new EventEmitter(), { send: (data: Buffer) => void (waiting += data.length), getSendQueueSize: () => waiting })
+  const listener = new DatagramListener({ counters } as unknown as Port, socket as unknown as DatagramSocket)
+  const packet = Buffer.alloc(60_000)
+  const taken = Math.ceil((64 * 1024 * 1024) / packet.length)
+
+  for (let i = 0; i < taken + 10; i++) listener.send(packet, 1, '127.0.0.1')
+  const { dropped } = counters
+  waiting = 0
+  listener.send(packet, 1, '127.0.0.1')
+
+  assert.deepEqual([dropped, counters.dropped, counters.messagesOut, counters.bytesOut], [10, 10, taken + 1, (taken + 1) * packet.length])
+})

@@ -43,6 +43,19 @@ describe('processLinks()', () => {
     assert.deepEqual(answers, ['0: a', '2: b', '0: c'])
   })
 
+  test('whatever a process throws, who asks is told of a failure', async (t) => {
+    const thrown: unknown[] = [Object.create(null), Object.assign(new Error(), { message: () => {}, stack: [() => {}] }), 'text']
+    const post = new LocalPost(createLog({ level: 'silent', format: 'json', name: 'links', role: 'test' }))
+    t.after(() => post.close())
+    const { work } = processLinks({ work: CONFIG }, post.join({ role: 'worker', index: 0 }, 1))
+    post.join({ role: 'process', index: 0, name: 'work' }, 10).answer(PROCESS_TOPIC, (index) => {
+      throw thrown[Number(index)]
+    })
+
+    for (const [index, message] of [/^\[Object: null prototype\]/, /^\[Function/, /^text$/].entries())
+      await assert.rejects(work?.request(index, { timeoutMs: 5000 }) ?? Promise.resolve(), { message })
+  })
+
   test('send() answers false while none is there', (t) => {
     const { work, join } = link(t)
 

@@ -79,8 +79,8 @@ describe('polyport init --example telemetry', () => {
 
     const { code, stderr } = await run(t, ['init', dir, '--example', 'telemtry'])
 
-    assert.notEqual(code, 0)
-    assert.match(stderr, /There is no example "telemtry", expected "telemetry"/)
+    assert.equal(code, 2)
+    assert.match(stderr, /^There is no example "telemtry", expected "telemetry"/)
     assert.ok(!existsSync(join(dir, 'config.json')))
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, childrenOf, DaemonProcess } from '../daemon-process.ts'
+import { Client, childrenOf, closeAll, DaemonProcess, kill } from '../daemon-process.ts'
 import { FILES, PORTS } from './handlers.ts'
 import { cpuSecondsOf, eventually, sleep } from './process-figures.ts'
 
@@ -87,4 +87,22 @@ test('out of descriptors with dealt connections: what does not fit is refused, n
       () => false,
     )
   })
+})
+
+test('a master that holds connections for a worker that is stuck has descriptors left to start another in its place', async (t) => {
+  const daemon = await DaemonProcess.start(t, { dispatch: 'round-robin', ports: PORTS }, { files: FILES, maxDescriptors: MAX_DESCRIPTORS })
+  const where = await daemon.address('tcp')
+  const [stuck] = (await daemon.status()).workers
+  assert.ok(stuck)
+  process.kill(stuck.pid, 'SIGSTOP')
+  const clients = Array.from({ length: NUM_CLIENTS }, () => new Client(where))
+  t.after(() => closeAll(clients))
+  await eventually('it holds as many as it can', () => clients.some(({ socket }) => socket.destroyed))
+  const numReady = (): number => daemon.lines.filter((line) => line.includes('"Worker ready"')).length
+  const before = numReady()
+  kill(stuck.pid)
+
+  await eventually('another has its place', () => numReady() > before, 10_000)
+  pingAll(clients)
+  await eventually('who was held is served', () => clients.filter(({ text }) => text === 'ping\r\n').length > MAX_DESCRIPTORS / 2)
 })

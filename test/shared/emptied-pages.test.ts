@@ -32,6 +32,14 @@ const CASES: Readonly<Record<string, (store: Store, rows: Rows, count: number, b
       empty(rows, count)
     })
   },
+  'behind longer ones that took their place': (store, rows, count, bytes) => {
+    store.transaction(() => fill(rows, count, bytes))
+    store.transaction(() => {
+      fill(rows, count, bytes * 2)
+      empty(rows, count / 2)
+    })
+    empty(rows, count)
+  },
   'of three trees at once': (store, rows, count, bytes) => {
     const trees = [rows, store.rows('second'), store.rows('third')]
     store.transaction(() => {

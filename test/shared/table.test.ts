@@ -183,6 +183,18 @@ describe('SharedTable', () => {
       )
   })
 
+  test('refuses what is no row', (t) => {
+    const odd = table(t)
+
+    for (const row of [undefined, null, 'x', 5]) {
+      assert.throws(
+        () => odd.set('row', row as unknown as Row),
+        (error) => error instanceof TableValueError && /^Cannot write .* to table "odd": expected an object/.test(error.message),
+      )
+    }
+    assert.equal(odd.has('row'), false)
+  })
+
   test('takes undefined for a column that is not named', (t) => {
     const odd = table(t)
 

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { TaskStore } from '../../src/shared/task-store.ts'
 import { temporaryFolder } from './shared-memory.ts'
@@ -51,4 +54,38 @@ describe('TaskStore', () => {
 
     assert.deepEqual([...again.tasks()].map(String), ['one'])
   })
+
+  test('writes what has become of tasks again when the disk has refused it, and nothing else', async (t) => {
+    const dir = temporaryFolder(t)
+    const refused: unknown[] = []
+    const store = new TaskStore({ dir, version: 1, onRefused: (error) => refused.push(error) })
+    for (let id = 1; id <= 50; id++) store.add(id, Buffer.alloc(500, 'a'))
+    await store.commit()
+
+    t.after(() => limitFiles('unlimited'))
+    limitFiles(statSync(join(dir, 'tasks')).size)
+    for (let id = 1; id <= 40; id++) store.remove(id)
+    store.put(41, Buffer.from('tried'))
+    store.putFailed(42, Buffer.from('failed'))
+    await assert.rejects(store.commit(), /The disk refuses/)
+    store.add(99, Buffer.alloc(100_000, 'b'))
+    await assert.rejects(store.commit(), /The disk refuses/)
+    // Later than what was refused, and before it is written.
+    store.put(41, Buffer.from('tried again'))
+    store.remove(42)
+    limitFiles('unlimited')
+    await store.close()
+
+    const again = new TaskStore({ dir, version: 1 })
+    t.after(() => again.close())
+    const ids = Array.from({ length: 100 }, (_, id) => id).filter((id) => again.task(id) !== undefined)
+    assert.deepEqual(ids, [41, 43, 44, 45, 46, 47, 48, 49, 50])
+    assert.deepEqual([String(again.task(41)), String(again.failedTask(42))], ['tried again', 'failed'])
+    assert.equal(refused.length, 1)
+  })
 })
+
+/** How long a file may grow that this process writes: a disk that is full, and then is not. */
+function limitFiles(numBytes: number | 'unlimited'): void {
+  assert.equal(spawnSync('prlimit', ['--pid', String(process.pid), `--fsize=${numBytes}:`]).status, 0)
+}

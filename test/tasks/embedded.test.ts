@@ -27,6 +27,20 @@ const TASKS = `${HEAD}
     async handle(n) { if (n > 0) await this.daemon.tasks.deliver(new Chain(n - 1)); else note('chain', 'end'); return n }
     async finish(output) { if (output === 1) await this.daemon.tasks.deliver(new Echo('from finish')); note('chain', 'finish ' + output) }
   }
+  const ODD = {
+    nothing: () => undefined,
+    'no text': () => Object.create(null),
+    object: () => ({ status: 503 }),
+    'odd members': () => Object.assign(new Error(), { name: Symbol('odd'), message: () => {}, stack: [() => {}] }),
+    'no members': () => Object.defineProperty(new Error('hidden'), 'message', { get() { throw new Error('never') } }),
+  }
+  export class Odd extends Task {
+    handle({ what, isLate }) {
+      const thrown = ODD[what]()
+      if (isLate) return Promise.reject(thrown)
+      throw thrown
+    }
+  }
   export class Hang extends Task { static timeoutMs = 50; handle() { return new Promise(() => {}) } }
 `
 const EVENTS = `${HEAD}
@@ -184,6 +198,23 @@ describe('daemon.tasks', () => {
     })
     await assert.rejects(daemon.tasks.run(named('Hang'), { timeoutMs: 10 }), { name: 'TaskTimeoutError', message: 'Hang was not done within 10 ms' })
     await assert.rejects(daemon.tasks.run(named('Hang')), { name: 'TaskTimeoutError', message: 'Hang has run for more than 50 ms' })
+  })
+
+  test('whatever is thrown is a failure of the task, told as far as it can be', async (t) => {
+    const { daemon } = await start(t)
+    const said = new Map<string, string>()
+    for (const what of ['nothing', 'no text', 'object', 'odd members', 'no members']) {
+      for (const isLate of [false, true]) {
+        const { cause, name } = await daemon.tasks.run(named('Odd', { what, isLate }), { timeoutMs: 10_000 }).then(
+          () => assert.fail(),
+          (error: Error) => error,
+        )
+        assert.equal(name, 'TaskFailedError', what)
+        said.set(what, (cause as Error).message)
+      }
+    }
+    assert.equal(said.get('nothing'), 'undefined')
+    assert.match(said.get('object') ?? '', /status: 503/)
   })
 
   test('what cannot be delivered is refused by a rejection', async (t) => {

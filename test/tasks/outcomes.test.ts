@@ -22,7 +22,7 @@ for (const backoffMs of [0, 0.001, 1000]) {
     const entry = entryWith({ tries: 1_000_000, backoffMs, attempts: 5000 })
     const again: Entry[] = []
     const outcomes = new Outcomes({
-      book: { write: () => {} } as unknown as TaskBook,
+      book: { write: () => {}, settle: () => {} } as unknown as TaskBook,
       failed: {} as FailedTasks,
       stats: new TaskStats(),
       log: silentLog(),
