@@ -4,7 +4,7 @@ import { type LoggerOptions, pino } from 'pino'
 import type { Logger } from '../contracts/logger.ts'
 import { escapeLines } from './control-bytes.ts'
 import { LineWriter } from './line-writer.ts'
-import { plainFields } from './plain-fields.ts'
+import { plainFields, REDACTED, SECRETS } from './plain-fields.ts'
 import { prettyFormat } from './pretty.ts'
 
 export interface LogOptions {
@@ -62,12 +62,12 @@ function pinoOptions({ level, name, role, fields }: LogOptions): LoggerOptions {
     formatters: { level: (label) => ({ level: label }), log: plainFields },
     // There an error has become data already.
     serializers: { err: (err) => err },
-    redact: { paths: SECRETS, censor: '[redacted]' },
+    redact: { paths: SECRET_PATHS, censor: REDACTED },
   }
 }
 
 // As fields of a line, and in objects of two levels such as a request's headers.
-const SECRETS: string[] = ['', '*', '*.*'].flatMap((path) => ['authorization', 'cookie', 'set-cookie', 'token'].map((key) => `${path}["${key}"]`))
+const SECRET_PATHS: string[] = ['', '*', '*.*'].flatMap((path) => SECRETS.map((key) => `${path}["${key}"]`))
 
 function isPretty(format: LogOptions['format']): boolean {
   return format === 'pretty' || (format === 'auto' && isatty(STDOUT))

@@ -150,11 +150,15 @@ export class Registry {
   /** A process has died: everything of its goes. @returns the fds that it held */
   purge(owner: number): number[] {
     this.#counts.purge(owner)
+    const found: number[] = []
+    for (const connection of this.#all()) if (connection.owner === owner) found.push(connection.fd)
     const purged: number[] = []
-    for (const connection of this.#all()) if (connection.owner === owner) purged.push(connection.fd)
-    for (let i = 0; i < purged.length; i += BATCH) {
+    for (let i = 0; i < found.length; i += BATCH) {
       this.#store.transaction(() => {
-        for (const fd of purged.slice(i, i + BATCH)) this.remove(fd)
+        // Another process may have taken one over since: a hand-over was going on when this one died.
+        const own = found.slice(i, i + BATCH).filter((fd) => this.ownerOf(fd) === owner)
+        for (const fd of own) this.remove(fd)
+        purged.push(...own)
       })
     }
     return purged

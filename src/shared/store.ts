@@ -128,6 +128,7 @@ export class Store {
    */
   transaction<T>(fn: () => T): T {
     if (this.#isInTransaction) return settled(fn())
+    this.#mustBeOpen()
     this.#isInTransaction = true
     this.#emptied = 0
     let result: T | undefined
@@ -181,9 +182,15 @@ export class Store {
    */
   fresh(): void {
     if (this.#isFresh || this.#isInTransaction) return
+    this.#mustBeOpen()
     this.#root.resetReadTxn()
     this.#isFresh = true
     queueMicrotask(this.#stale)
+  }
+
+  /** Who embeds a daemon may still have its tables in hand. */
+  #mustBeOpen(): void {
+    if (!this.#isOpen) throw new Error('The daemon has stopped: its tables, counters, users and groups are closed')
   }
 
   /** A process has died: in the stores that are open here, its read transactions no longer hold old pages back. */

@@ -79,6 +79,29 @@ describe('createLog', () => {
     )
   })
 
+  test('a request, a response and a socket of Node are a few members, and none of their secrets', () => {
+    const text = linesOf(`
+      const http = await import('node:http')
+      const server = http.createServer((request, response) => {
+        response.setHeader('set-cookie', 'S3CRET')
+        log.info({ request, response, socket: request.socket })
+        log.info({ a: { request } })
+        log.info(request)
+        response.end()
+        server.close()
+      })
+      const headers = { cookie: 'S3CRET', authorization: 'S3CRET' }
+      server.listen(0, '127.0.0.1', () => http.get({ port: server.address().port, path: '/path', headers, agent: false }, (response) => response.resume()))`)
+    const [{ request, response, socket } = {}, second, third] = text.map((line) => JSON.parse(line) as Record<string, unknown>)
+
+    assert.deepEqual([Object(request).method, Object(request).url, 'headers' in Object(response)], ['GET', '/path', true])
+    assert.deepEqual(Object.keys(Object(socket)), ['remoteAddress', 'remotePort'])
+    assert.equal(Object(second?.['a']).request.url, '/path')
+    assert.equal(Object(third?.['req']).url, '/path')
+    assert.doesNotMatch(text.join('\n'), /S3CRET/)
+    assert.ok(text.every((line) => line.length < 2000))
+  })
+
   test('secrets are redacted at the top, in objects and in child loggers', () => {
     const secrets = `{ authorization: 'S3CRET', cookie: 'S3CRET', token: 'S3CRET', 'set-cookie': 'S3CRET' }`
     const text = linesOf(

@@ -53,6 +53,8 @@ test('createDaemon() runs a worker in this process, and stop() leaves nothing', 
   assert.ok(existsSync(memory))
   await daemon.stop()
   await client.closed
+  const closed = /^Error: The daemon has stopped/
+  for (const use of [() => daemon.tables['t']?.get('a'), () => daemon.tables['t']?.set('a', { n: 1 }), () => daemon.stats()]) assert.throws(use, closed)
   assert.throws(() => current(), NotInDaemonError)
   assert.equal(existsSync(memory), false)
 })

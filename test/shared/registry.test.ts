@@ -207,6 +207,23 @@ describe('Registry', () => {
     assert.deepEqual(connections.counts(), NOTHING)
   })
 
+  test('purge() leaves a connection that another process takes over meanwhile', (t) => {
+    const store = emptyStore(t)
+    const connections = new Registry(store)
+    for (const fd of [FIRST, FIRST + 1]) connections.add(connection(fd, { uid: 'ann' }))
+    // Another process has the lock first: it moves one.
+    const { transaction } = store
+    store.transaction = (fn) => {
+      store.transaction = transaction
+      connections.move([FIRST], { owner: 2, slot: 1 })
+      return store.transaction(fn)
+    }
+
+    assert.deepEqual(connections.purge(1), [FIRST + 1])
+    assert.equal(connections.ownerOf(FIRST), 2)
+    assert.deepEqual(connections.fdsOf('ann'), [FIRST])
+  })
+
   test('purge() takes all of one owner, and nothing of others', (t) => {
     const connections = registry(t)
     for (let i = 0; i < 1200; i++) connections.add(connection(FIRST + i, { owner: i % 2, uid: `user ${i % 4}`, groups: ['all', `group ${i % 6}`] }))
