@@ -21,7 +21,8 @@ export interface LoadedTimer {
   readonly overlap: boolean
   /** For people: `every 500 ms`, or the cron expression. */
   readonly when: string
-  readonly timetable: (clock: Clock) => Timetable
+  /** @param due when the timer process before this one would have run it next */
+  readonly timetable: (clock: Clock, due?: number) => Timetable
 }
 
 interface Found {
@@ -124,7 +125,7 @@ function wrongMethods(timer: Timer): Mistake[] {
   return [{ message: `there is no method run, which every timer must have${near === undefined ? '' : `: did you mean run instead of ${near}?`}` }]
 }
 
-type Rhythm = { readonly when: string; readonly timetable: (clock: Clock) => Timetable } | { readonly timetable: undefined; readonly message: string }
+type Rhythm = { readonly when: string; readonly timetable: LoadedTimer['timetable'] } | { readonly timetable: undefined; readonly message: string }
 
 /** The config's interval or schedule takes the place of either of the class. */
 function rhythmOf(timer: Timer, job: TimerJobConfig | undefined): Rhythm {
@@ -147,7 +148,7 @@ function bySchedule(schedule: unknown, timezone: unknown): Rhythm {
   try {
     const cron = new Cron(schedule, { paused: true, ...(timezone !== undefined && { timezone }) })
     if (cron.nextRun() === null) return wrong(`schedule "${schedule}" names no time that is still to come`)
-    return { when: timezone === undefined ? schedule : `${schedule} (${timezone})`, timetable: (clock) => new CronTimetable(clock, cron) }
+    return { when: timezone === undefined ? schedule : `${schedule} (${timezone})`, timetable: (clock, due) => new CronTimetable(clock, cron, due) }
   } catch (error) {
     return wrong(`schedule "${schedule}" is no cron expression: ${thrown(error).message.replace(/^CronPattern: /, '')}`)
   }

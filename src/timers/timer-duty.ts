@@ -8,12 +8,17 @@ import { ScheduledTimer } from './scheduled-timer.ts'
 import { type LoadedTimer, loadTimers } from './timer-class.ts'
 import { timerMetrics } from './timer-metrics.ts'
 
+/** To the timer process that comes next: what it would have run, and when. */
+const DUE_TOPIC = 'timer.due'
+
 /** What the timer process is there for: it runs every timer of the config. */
 export class TimerDuty implements Duty {
   readonly #parts: DutyParts
   readonly #config: TimersConfig
   readonly #clock: Clock
   #timers: readonly ScheduledTimer[] = []
+  /** By name, when the timer process before this one would have run it next. */
+  #due: ReadonlyMap<string, number> = new Map()
 
   constructor(parts: DutyParts, clock: Clock = systemClock) {
     const { timers } = parts.config
@@ -21,6 +26,7 @@ export class TimerDuty implements Duty {
     this.#parts = parts
     this.#config = timers
     this.#clock = clock
+    parts.post.on(DUE_TOPIC, (body) => void (this.#due = body as ReadonlyMap<string, number>))
   }
 
   async load(): Promise<readonly Problem[]> {
@@ -34,6 +40,7 @@ export class TimerDuty implements Duty {
   }
 
   leave(): Promise<void> {
+    this.#handOn()
     return this.stop(this.#config.maxWaitSeconds)
   }
 
@@ -61,6 +68,13 @@ export class TimerDuty implements Duty {
     }
   }
 
+  /** In a reload this process ends before the next one begins: what is due in between is for that one. Not while it runs here: then it would be left out. */
+  #handOn(): void {
+    const { post } = this.#parts
+    const due = new Map(this.#reports().flatMap(({ name, state, nextRunAt }) => (state === 'waiting' && nextRunAt !== undefined ? [[name, nextRunAt]] : [])))
+    for (const member of post.members('timer')) if (member.owner !== post.self.owner) post.send(member, DUE_TOPIC, due)
+  }
+
   #reports(): ReturnType<ScheduledTimer['report']>[] {
     return this.#timers.map((timer) => timer.report())
   }
@@ -74,7 +88,7 @@ export class TimerDuty implements Duty {
       immediate,
       overlap,
       clock,
-      timetable: () => timetable(clock),
+      timetable: () => timetable(clock, this.#due.get(name)),
       run: () => timer.run(),
       onError: (error) => log.error({ err: error }, `Timer ${name} failed`),
     })

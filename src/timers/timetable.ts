@@ -70,11 +70,12 @@ export class CronTimetable implements Timetable {
   #following: number | undefined
   #seen: number
 
-  constructor(clock: Clock, cron: Cron) {
+  /** @param due what is to come next, in a timer that goes on for another: it may have passed */
+  constructor(clock: Clock, cron: Cron, due: number = Number.POSITIVE_INFINITY) {
     this.#clock = clock
     this.#cron = cron
     this.#seen = clock.wall()
-    this.#startFrom(this.#seen)
+    this.#startFrom(Math.min(this.#seen, due - 1))
   }
 
   now(): number {
