@@ -51,9 +51,14 @@ export class FetchApp extends AppHandler {
       this.#failures.set(environment.outgoing, { error })
       throw error
     }
+    const answer = (given: unknown): Response => {
+      const response = responseOf(given)
+      if (response.body) hideFailures(response.body, (error) => this.#failures.set(environment.outgoing, { error }))
+      return response
+    }
     try {
       const result: unknown = this.#app.fetch(request, environment)
-      return hasMethods(result, 'then') ? Promise.resolve(result).then(responseOf).catch(failed) : responseOf(result)
+      return hasMethods(result, 'then') ? Promise.resolve(result).then(answer).catch(failed) : answer(result)
     } catch (error) {
       return failed(error)
     }
@@ -64,4 +69,20 @@ export class FetchApp extends AppHandler {
 function responseOf(given: unknown): Response {
   if (typeof given === 'object' && given !== null && 'status' in given && 'headers' in given) return given as Response
   throw new TypeError(`fetch() gave ${valueText(given)}, expected a Response`)
+}
+
+/** What a body says that breaks off is nothing for the client: `@hono/node-server` answers with it when nothing of the body has come before. */
+function hideFailures(body: ReadableStream<Uint8Array>, failed: (error: unknown) => void): void {
+  const getReader = body.getReader.bind(body) as () => ReadableStreamDefaultReader<Uint8Array>
+  const hide = (error: unknown): never => {
+    failed(error)
+    throw new Error('the answer broke off')
+  }
+  const guarded = (): ReadableStreamDefaultReader<Uint8Array> => {
+    const reader = getReader()
+    const read = reader.read.bind(reader)
+    reader.read = () => read().catch(hide)
+    return reader
+  }
+  Object.defineProperty(body, 'getReader', { value: guarded })
 }

@@ -25,6 +25,7 @@ const FETCH = `export default { async fetch(request) {
     await new Promise((resolve) => setTimeout(resolve, 50))
     body.error(new Error('body breaks'))
   } }))
+  if (pathname === '/secret') return new Response(new ReadableStream({ pull() { throw new Error('connect postgres://me:secret@db') } }))
   return new Response('fine')
 } }`
 
@@ -41,6 +42,9 @@ test('what an app without a framework throws is answered with 500, logged and co
   assert.equal((await ask(listener, { path: '/late' })).isWhole, false)
   for (const path of ['/reject', '/forgot']) assert.deepEqual(await statusAndBody(fetchPort, path), [500, 'Internal Server Error\n'])
   assert.equal((await ask(fetchPort, { path: '/breaks' })).isWhole, false)
+  const secret = await ask(fetchPort, { path: '/secret' })
+  assert.equal(secret.status, 500)
+  assert.doesNotMatch(secret.body.toString(), /secret/)
 
   // One that leaves in the middle is no error.
   const [response] = (await once(http.get({ port: fetchPort, path: '/endless', agent: false }), 'response')) as [http.IncomingMessage]
@@ -51,8 +55,8 @@ test('what an app without a framework throws is answered with 500, logged and co
   assert.deepEqual(await statusAndBody(fetchPort, '/'), [200, 'fine'])
   const metrics = await daemon.metrics()
   assert.match(metrics, /polyport_handler_errors_total\{port="listener"\} 3/)
-  assert.match(metrics, /polyport_handler_errors_total\{port="fetch"\} 3/)
-  for (const message of ['rejected', 'fetch\\(\\) gave undefined, expected a Response', 'body breaks'])
+  assert.match(metrics, /polyport_handler_errors_total\{port="fetch"\} 4/)
+  for (const message of ['rejected', 'fetch\\(\\) gave undefined, expected a Response', 'body breaks', 'connect postgres://me:secret@db'])
     await daemon.line(new RegExp(`"message":"${message}".*"handler":"FetchApp","callback":"onRequest"`))
   assert.equal((await daemon.status()).workers[0]?.restarts, 0)
 })
