@@ -43,7 +43,7 @@ const KEEPERS: Readonly<Record<string, RegExp>> = {
 }
 // What Node does not document: underscored members and process.binding.
 const INTERNALS = /\._[a-zA-Z]|\['_|process\.binding/
-const INTERNALS_FILES = ['net/node-internals.ts', 'net/ws-internals.ts', 'net/handle-line.ts']
+const INTERNALS_FILES = ['net/node-internals.ts', 'net/node-http-internals.ts', 'net/ws-internals.ts', 'net/handle-line.ts']
 
 interface Import {
   readonly from: string

@@ -5,7 +5,7 @@ import { believe } from './client-address.ts'
 import { HttpGuard } from './http-guard.ts'
 import type { HttpSocket } from './http-socket.ts'
 import { isPromise } from './is-promise.ts'
-import { type MeasuredResponse, type ResponseObserver, tellWhenLeft } from './node-internals.ts'
+import { type MeasuredResponse, type ResponseObserver, tellWhenLeft } from './node-http-internals.ts'
 import type { Port } from './port.ts'
 import { BAD_REQUEST } from './request-head.ts'
 

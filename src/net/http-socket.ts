@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { CloseReason } from '../contracts/close-reason.ts'
-import type { MeasuredResponse } from './node-internals.ts'
+import type { MeasuredResponse } from './node-http-internals.ts'
 
 /** What is noted on the socket of an HTTP connection. */
 export interface HttpSocket extends Socket {

@@ -4,12 +4,11 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { idleSockets, type MeasuredResponse, tellWhenLeft } from '../../src/net/node-http-internals.ts'
 import {
   acceptOn,
   bindStream,
   boundPort,
-  idleSockets,
-  type MeasuredResponse,
   peerOf,
   readRaw,
   receiveOn,
@@ -20,7 +19,6 @@ import {
   stopReading,
   stopReadingRaw,
   stopReceiving,
-  tellWhenLeft,
   unsentBytes,
   writePastStream,
 } from '../../src/net/node-internals.ts'
