@@ -277,16 +277,21 @@ export class SocketConnection implements Connection {
   state(): ConnectionState {
     this.flush()
     const unsent = this.#sending.unsent()
-    const { fd, remoteAddress, remotePort, connectedAt, uid, bytesIn } = this
     return {
-      ...{ fd, remoteAddress, remotePort, connectedAt, uid, bytesIn, unsent },
+      fd: this.fd,
+      remoteAddress: this.remoteAddress,
+      remotePort: this.remotePort,
+      connectedAt: this.connectedAt,
+      uid: this.uid,
       groups: this.groups === null ? [] : [...this.groups],
       data: this.#data,
+      bytesIn: this.bytesIn,
       bytesOut: this.bytesOut - unsent.length,
       isPaused: this.inbox.isPausedBy(PausedBy.handler),
       hasEnded: this.#hasEnded,
       rateDueMs: Math.max(0, this.rateDue - performance.now()),
       waiting: this.inbox.waiting,
+      unsent,
     }
   }
 
