@@ -53,7 +53,7 @@ export class FetchApp extends AppHandler {
     }
     const answer = (given: unknown): Response => {
       const response = responseOf(given)
-      if (response.body) hideFailures(response.body, (error) => this.#failures.set(environment.outgoing, { error }))
+      if (hasMethods(response.body, 'getReader')) hideFailures(response.body, (error) => this.#failures.set(environment.outgoing, { error }))
       return response
     }
     try {
@@ -84,5 +84,5 @@ function hideFailures(body: ReadableStream<Uint8Array>, failed: (error: unknown)
     reader.read = () => read().catch(hide)
     return reader
   }
-  Object.defineProperty(body, 'getReader', { value: guarded })
+  Object.defineProperty(body, 'getReader', { value: guarded, configurable: true })
 }

@@ -51,13 +51,24 @@ describe('polyport connect udp:', { concurrency: 4 }, () => {
   })
 
   test('reads answers while it sends: more of them come than a socket holds', async (t) => {
-    const url = await serve(t, (packet, reply) => reply(packet))
+    let numEchoed = 0
+    const url = await serve(t, (packet, reply) => {
+      numEchoed++
+      reply(packet)
+    })
     const lines = Array.from({ length: 2000 }, (_, index) => `line ${index}`)
+    let numAnswers = 0
 
-    const { stdout } = await run(t, ['connect', url, ...QUICK], { input: lines.join('\n') })
+    // This is UDP: where the machine is busy, most may not even get there, and the answers fit into a socket.
+    for (let tries = 0; numEchoed < 1000 && tries < 20; tries++) {
+      numEchoed = 0
+      const { stdout } = await run(t, ['connect', url, ...QUICK], { input: lines.join('\n') })
+      numAnswers = stdout.split('\n').length - 1
+    }
 
-    // Some may be lost, as this is UDP; without reading meanwhile 256 came.
-    assert.ok(stdout.split('\n').length > 1000, `${stdout.split('\n').length} answers`)
+    assert.ok(numEchoed >= 1000, `${numEchoed} have got there`)
+    // Without reading meanwhile 256 came.
+    assert.ok(numAnswers > numEchoed / 2, `${numAnswers} answers to ${numEchoed}`)
   })
 
   test('an empty line is an empty datagram', async (t) => {
