@@ -229,6 +229,16 @@ export class SocketConnection implements Connection {
     this.wire.end(this)
   }
 
+  /**
+   * A WebSocket's close frame is about to leave: behind it nothing may (RFC 6455 section 5.5.1), and what was sent so far leaves before.
+   * @param frame `isAnswer`: the client has closed
+   */
+  beforeCloseFrame({ isAnswer }: { readonly isAnswer: boolean }): void {
+    if (!this.isOpen) return
+    this.flush()
+    if (isAnswer) this.#shut('client')
+  }
+
   /** Closes at once. */
   abort(reason: CloseReason): void {
     if (this.isOpen) this.#shut(reason)

@@ -67,8 +67,10 @@ function boundedWebSocket(): typeof WebSocket {
   bounded ??= class extends ws().WebSocket {
     override close(...frame: Parameters<WebSocket['close']>): void {
       const isFirst = this.readyState === this.OPEN
+      const internals = this as unknown as Internals
+      if (isFirst) internals.polyport?.beforeCloseFrame({ isAnswer: internals._closeFrameReceived })
       super.close(...frame)
-      if (isFirst) boundDiscarded((this as unknown as Internals)._socket, () => this.pause())
+      if (isFirst) boundDiscarded(internals._socket, () => this.pause())
     }
   }
   return bounded
@@ -83,6 +85,9 @@ interface Internals {
   _receiver: Receiver
   _protocol: string
   readonly _socket: Socket
+  readonly _closeFrameReceived: boolean
+  /** The connection that it is the WebSocket of. */
+  readonly polyport?: { beforeCloseFrame(frame: { readonly isAnswer: boolean }): void }
   setSocket(socket: Socket, head: Buffer, options: object): void
 }
 

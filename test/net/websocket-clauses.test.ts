@@ -207,6 +207,17 @@ test('a WebSocket port', async (t) => {
     assert.deepEqual([client.closeCode, client.frames.length], [4999, 1])
   })
 
+  await t.test('RFC 6455 5.5.1: the answer to a message leaves before the answer to the close frame behind it', async () => {
+    const client = await open()
+    client.send(Buffer.concat([frame(1, 'one'), frame(1, 'two'), closeFrame(1000)]))
+
+    assert.ok(await client.until(() => client.isClosed))
+    assert.deepEqual(
+      client.frames.map(({ opcode, payload }) => (opcode === 1 ? payload.toString() : opcode)),
+      ['one', 'two', 8],
+    )
+  })
+
   await t.test('onUpgrade sees the socket', async () => {
     const client = await open('/socket')
     client.send(frame(1, 'where from?'))
