@@ -1,9 +1,9 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Logger } from '../contracts/logger.ts'
 import { RequestTimeoutError, UnreachableError } from '../errors.ts'
-import { valueText } from '../value-text.ts'
 import type { Place, PostKind, Role } from './messages.ts'
 import type { Member, Post } from './post.ts'
+import { plainError, type ThrownError, thrownThere } from './thrown-error.ts'
 
 const REQUEST_TIMEOUT_MS = 30_000
 
@@ -134,7 +134,7 @@ export class Mailroom implements Post {
     if (kind === 'post') this.#guard(topic, () => this.#listeners.get(topic)?.(body, from))
     else if (kind === 'ask') void this.#answer(topic, id, body, from)
     else if (kind === 'answer') this.#take(id)?.resolve(body)
-    else this.#fail(id, thrownThere(body))
+    else this.#fail(id, thrownThere(body as ThrownError))
   }
 
   /** Nothing is waited for any more. */
@@ -148,7 +148,7 @@ export class Mailroom implements Post {
       if (answerer === undefined) throw new UnreachableError(`That process has no answer to "${topic}"`)
       this.#carrier.carry(from.owner, { kind: 'answer', topic, id, body: serialize(await answerer(body, from)) })
     } catch (error) {
-      this.#carrier.carry(from.owner, { kind: 'unanswered', topic, id, body: serialize(plain(error)) })
+      this.#carrier.carry(from.owner, { kind: 'unanswered', topic, id, body: serialize(plainError(error)) })
     }
   }
 
@@ -175,39 +175,4 @@ export class Mailroom implements Post {
   #failed(error: unknown, topic: string): void {
     this.#log.error({ err: error, topic }, 'A message of another process could not be handled')
   }
-}
-
-interface PlainError {
-  readonly name: string
-  readonly message: string
-  readonly stack: string | undefined
-  readonly code: string | undefined
-}
-
-/** Whatever was thrown: who asked is told, also where an error has no text, or members that cannot travel. */
-function plain(error: unknown): PlainError {
-  try {
-    if (!(error instanceof Error)) return { name: 'Error', message: textOf(error), stack: undefined, code: undefined }
-    const { code, stack } = error as { readonly code?: unknown; readonly stack?: unknown }
-    return { name: textOf(error.name), message: textOf(error.message), stack: stringOf(stack), code: stringOf(code) }
-  } catch {
-    return { name: 'Error', message: 'an error that cannot be read', stack: undefined, code: undefined }
-  }
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : valueText(value)
-}
-
-function stringOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
-}
-
-/** An error of another process, as close to what it was as can be. */
-function thrownThere(body: unknown): Error {
-  const { name, message, stack, code } = body as PlainError
-  const error = new Error(message)
-  error.name = name
-  if (stack !== undefined) error.stack = stack
-  return code === undefined ? error : Object.assign(error, { code })
 }

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path'
 import type { Config } from '../config/schema.ts'
-import { type StrippedModule, stripTypes } from '../modules/strip-types.ts'
+import { stripTypes } from '../modules/strip-types.ts'
+import type { StrippedModule } from '../modules/stripped.ts'
 import { modulesOf } from './modules-of.ts'
 import type { Account } from './privileges.ts'
 

@@ -3,11 +3,13 @@ import { extname } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { StrippedModule } from './stripped.ts'
 
-export type { StrippedModule }
-
 // With the name that this file has: .js, or .ts where tests import it.
-export const STRIP_PROGRAM: string = fileURLToPath(new URL(`./strip-process${extname(import.meta.url)}`, import.meta.url))
-export const STRIP_OPTIONS: readonly string[] = ['--experimental-vm-modules', '--no-warnings']
+const PROGRAM: string = fileURLToPath(new URL(`./strip-process${extname(import.meta.url)}`, import.meta.url))
+
+/** Runs the program that parses modules. What is loaded before it, or says something of its own, would be taken for what it prints. */
+export function stripCommand(urls: readonly string[]): { readonly args: string[]; readonly env: NodeJS.ProcessEnv } {
+  return { args: ['--experimental-vm-modules', '--no-warnings', PROGRAM, ...urls], env: { ...process.env, NODE_OPTIONS: '' } }
+}
 
 // Whoever waits for it can do it without.
 const TIMEOUT_MS = 3000
@@ -20,11 +22,11 @@ const MAX_BYTES = 16 * 1024 * 1024
  */
 export async function stripTypes(paths: readonly string[], account?: { readonly uid: number; readonly gid: number }): Promise<StrippedModule[]> {
   if (!paths.some((path) => /\.m?ts$/.test(path))) return []
-  const urls = paths.map((path) => pathToFileURL(path).href)
+  const { args, env } = stripCommand(paths.map((path) => pathToFileURL(path).href))
   const printed = await new Promise<string>((resolve) => {
-    const options = { ...account, env: { ...process.env, NODE_OPTIONS: '' }, timeout: TIMEOUT_MS, maxBuffer: MAX_BYTES, encoding: 'utf8' } as const
+    const options = { ...account, env, timeout: TIMEOUT_MS, maxBuffer: MAX_BYTES, encoding: 'utf8' } as const
     try {
-      execFile(process.execPath, [...STRIP_OPTIONS, STRIP_PROGRAM, ...urls], options, (_error, stdout) => resolve(stdout))
+      execFile(process.execPath, args, options, (_error, stdout) => resolve(stdout))
     } catch {
       // There is no memory for a process, or so many paths are more than the system hands over (ENOMEM, E2BIG): spawn throws it.
       resolve('')

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { STRIP_OPTIONS, STRIP_PROGRAM } from './strip-types.ts'
+import { stripCommand } from './strip-types.ts'
 
 export interface SourcePlace {
   readonly file?: string
@@ -28,9 +28,9 @@ const TIMEOUT_MS = 5000
  * only for a module that has one.
  */
 export function findSyntaxError(url: string): SourcePlace & { readonly text?: string } {
-  const { stderr } = spawnSync(process.execPath, [...STRIP_OPTIONS, STRIP_PROGRAM, url], {
-    // What is loaded before it, or says something of its own, would be taken for the error.
-    env: { ...process.env, NODE_OPTIONS: '' },
+  const { args, env } = stripCommand([url])
+  const { stderr } = spawnSync(process.execPath, args, {
+    env,
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -2,11 +2,12 @@ import type { TasksConfig } from '../config/task-schema.ts'
 import { type DeliverOptions, TASK, type Task, type Tasks } from '../contracts/task.ts'
 import { QueueClosedError, QueueFullError, TaskFailedError, TaskTimeoutError } from '../errors.ts'
 import type { Post } from '../ipc/post.ts'
+import { thrownThere } from '../ipc/thrown-error.ts'
 import { shows } from '../shows.ts'
 import { deliverOptions } from './deliver-options.ts'
 import { decodePayload, encodePayload } from './payload.ts'
 import { QueueDoor } from './queue-door.ts'
-import { type Answer, type Hello, type Refused, TOPIC, thrownThere, type Welcome } from './task-messages.ts'
+import { type Answer, type Hello, type Refused, TOPIC, type Welcome } from './task-messages.ts'
 import { encodeRecord, KIND, type Kind, number, pack, STAGE } from './task-record.ts'
 
 // What one process may have under way: a queue that cannot follow is told of by an error, not by memory.

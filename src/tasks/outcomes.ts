@@ -1,8 +1,9 @@
 import type { Logger } from '../contracts/logger.ts'
+import { thrownThere } from '../ipc/thrown-error.ts'
 import type { Entry } from './entry.ts'
 import type { FailedTasks } from './failed-tasks.ts'
 import type { TaskBook } from './task-book.ts'
-import { type Answer, type PlainError, type TaskResult, thrownThere } from './task-messages.ts'
+import type { Answer, PlainError, TaskResult } from './task-messages.ts'
 import { STAGE, withOutput } from './task-record.ts'
 import type { TaskStats } from './task-stats.ts'
 

@@ -1,4 +1,4 @@
-import { valueText } from '../value-text.ts'
+import { plainError } from '../ipc/thrown-error.ts'
 import type { ClassInfo } from './lane.ts'
 
 /** What the queue and the processes around it say to each other, by topic. Records travel packed (task-record.ts). */
@@ -85,25 +85,8 @@ export interface Answer {
 
 const STACK_CHARS = 8192
 
-/** What was thrown, whatever it is: a task that fails has failed, also where its error has no text, or members that cannot travel. */
-export function plainError(error: unknown): PlainError {
-  try {
-    if (!(error instanceof Error)) return { name: 'Error', message: typeof error === 'string' ? error : valueText(error) }
-    const { name, message, stack } = error as { readonly name: unknown; readonly message: unknown; readonly stack?: unknown }
-    return { name: textOf(name), message: textOf(message), ...(typeof stack === 'string' && { stack: stack.slice(0, STACK_CHARS) }) }
-  } catch {
-    return { name: 'Error', message: 'an error that cannot be read' }
-  }
-}
-
-function textOf(member: unknown): string {
-  return typeof member === 'string' ? member : valueText(member)
-}
-
-/** An error like the one that was thrown in another process. */
-export function thrownThere({ name, message, stack }: PlainError): Error {
-  const error = new Error(message)
-  error.name = name
-  if (stack !== undefined) error.stack = stack
-  return error
+/** What a task has thrown, as it is told and kept: without a code, and no longer than that. */
+export function taskError(error: unknown): PlainError {
+  const { name, message, stack } = plainError(error)
+  return { name, message, ...(stack !== undefined && { stack: stack.slice(0, STACK_CHARS) }) }
 }

@@ -4,7 +4,7 @@ import type { TaskClasses } from './load-task-classes.ts'
 import { decodePayload, encodePayload } from './payload.ts'
 import type { RunningMarks } from './running-marks.ts'
 import type { Runnable, RunnableObject } from './task-class.ts'
-import { plainError, type TaskResult } from './task-messages.ts'
+import { type TaskResult, taskError } from './task-messages.ts'
 import { decodeRecord, KIND, STAGE, type TaskRecord } from './task-record.ts'
 
 // So long tasks follow each other without the event loop in between: what they have come to is told then.
@@ -107,7 +107,7 @@ export class TaskRunner {
       if (type === undefined) throw new TypeError(`There is no class ${record.className}`)
       result = record.stage === STAGE.handle ? this.#handle(type, record) : this.#finish(type, record)
     } catch (error) {
-      this.#results.push({ id, ms: performance.now() - startedAt, error: plainError(error) })
+      this.#results.push({ id, ms: performance.now() - startedAt, error: taskError(error) })
       marks?.release(mark, { isWiped: false })
       return
     }
@@ -126,7 +126,7 @@ export class TaskRunner {
     try {
       result = this.#done(type, record, startedAt, await promise)
     } catch (error) {
-      result = { id, ms: performance.now() - startedAt, error: plainError(error) }
+      result = { id, ms: performance.now() - startedAt, error: taskError(error) }
     }
     this.#running.delete(id)
     this.#results.push(result)
@@ -158,7 +158,7 @@ export class TaskRunner {
       const bytes = !isWanted ? undefined : output === undefined && kind === KIND.run ? NOTHING : encodePayload(output, 'output', this.#parts.maxPayload)
       return { id, ms: performance.now() - startedAt, ...(bytes !== undefined && { output: bytes }) }
     } catch (error) {
-      return { id, ms: performance.now() - startedAt, error: plainError(error) }
+      return { id, ms: performance.now() - startedAt, error: taskError(error) }
     }
   }
 
