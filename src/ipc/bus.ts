@@ -4,6 +4,7 @@ import { decodeBusMessage, encodeBusMessage } from './bus-codec.ts'
 import { BusLink } from './bus-link.ts'
 import { BusPressure } from './bus-pressure.ts'
 import { BusReader } from './bus-reader.ts'
+import { forgetLongGone } from './long-gone.ts'
 import type { BusMessage, BusOrigin, BusPeer } from './messages.ts'
 import { buffersPassed } from './young-buffers.ts'
 
@@ -80,6 +81,7 @@ export class Bus {
       link.close()
       this.#links.delete(owner)
     }
+    forgetLongGone(this.#seen, owners)
     for (const owner of this.#marks.keys()) if (!owners.has(owner)) this.#marks.delete(owner)
     const before = new Map(this.#heirs)
     this.#heirs.clear()

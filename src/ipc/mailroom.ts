@@ -1,6 +1,7 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Logger } from '../contracts/logger.ts'
 import { RequestTimeoutError, UnreachableError } from '../errors.ts'
+import { forgetLongGone } from './long-gone.ts'
 import type { Place, PostKind, Role } from './messages.ts'
 import type { Member, Post } from './post.ts'
 import { plainError, type ThrownError, thrownThere } from './thrown-error.ts'
@@ -44,7 +45,7 @@ export class Mailroom implements Post {
   readonly #onMembers: (() => void)[] = []
   readonly #questions = new Map<number, Question>()
   #members: readonly Member[]
-  /** The number of every process that is or was there. */
+  /** The number of every process that is there, or was not long ago. */
   readonly #met = new Set<number>()
   /** Letters of others. */
   #early: { readonly kind: PostKind; readonly letter: Letter; readonly cameAt: number }[] = []
@@ -104,6 +105,7 @@ export class Mailroom implements Post {
   setMembers(members: readonly Member[]): void {
     this.#members = members
     for (const { owner } of members) this.#met.add(owner)
+    forgetLongGone(this.#met, new Set(members.map(({ owner }) => owner)))
     for (const [id, { to, whom }] of this.#questions) {
       if (!members.some(({ owner }) => owner === to)) this.#fail(id, new UnreachableError(`There is no answer from ${whom}: that process has ended`))
     }

@@ -31,6 +31,11 @@ export function mergeCustom(processes: readonly CustomMetrics[]): { metrics: Cus
   return { metrics: merged.map(toMetricJson).filter((metric) => metric !== undefined), omitted }
 }
 
+/** The same, without what is never shown: of a metric that has more series than a page, one too many says as much as all. */
+export function withinPage(maxSeries: number, metrics: CustomMetrics): CustomMetrics {
+  return metrics.map((metric) => (metric.values.length <= maxSeries ? metric : { ...metric, values: metric.values.slice(0, maxSeries + 1) }))
+}
+
 /** What outlives a process: what it counted, not what it measured. */
 export function countersOf(metrics: CustomMetrics): CustomMetrics {
   return metrics.filter(({ type }) => type !== 'gauge')

@@ -1,6 +1,6 @@
 import type { Protocol } from '../config/schema.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
-import { type CustomMetrics, countersOf, mergeCustom, parseCustom } from './custom-metrics.ts'
+import { type CustomMetrics, countersOf, mergeCustom, parseCustom, withinPage } from './custom-metrics.ts'
 import { FAMILIES, family } from './families.ts'
 import { HighWater } from './high-water.ts'
 import { LostConnections } from './lost-connections.ts'
@@ -70,7 +70,7 @@ export class MetricsBook {
     this.#duties = mergeCustom([this.#duties, countersOf(live.report.duty?.metrics ?? [])]).metrics
     this.#ports = sumPorts(this.#ports, [ports.map((port) => ({ ...port, connections: 0 }))])
     this.#cpuSeconds.set(slot, (this.#cpuSeconds.get(slot) ?? 0) + cpu.user + cpu.system)
-    this.#custom = mergeCustom([this.#custom, countersOf(live.custom)]).metrics
+    this.#custom = withinPage(MAX_SERIES, mergeCustom([this.#custom, countersOf(live.custom)]).metrics)
   }
 
   /** The master has turned a connection away. */

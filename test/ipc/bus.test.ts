@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { Bus } from '../../src/ipc/bus.ts'
+import { encodeBusMessage } from '../../src/ipc/bus-codec.ts'
 import type { BusMessage } from '../../src/ipc/messages.ts'
 import { createLog } from '../../src/log/log.ts'
 
@@ -147,5 +148,32 @@ describe('Bus', () => {
 
     assert.deepEqual(received, ['one', 'two', 'last'])
     assert.deepEqual(failures, Array(3).fill('A message of another process could not be handled'))
+  })
+
+  test('of processes that are gone it knows the last thousand', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'polyport-bus-'))
+    const log = createLog({ level: 'fatal', format: 'json', name: 'test', role: 'test' })
+    const { promise: all, resolve } = Promise.withResolvers<void>()
+    const bus = new Bus({ path: join(dir, 'bus.sock'), owner: 1, log, onMessage: (_, { owner }) => owner === 4000 && resolve() })
+    await bus.start()
+    const socket = connect(join(dir, 'bus.sock'))
+    t.after(() => {
+      socket.destroy()
+      bus.stop()
+      rmSync(dir, { recursive: true, force: true })
+    })
+    for (let owner = 2; owner <= 4000; owner++) {
+      const bytes = encodeBusMessage({ ...MESSAGE, payload: 'x' }, { owner, sequence: owner })
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(bytes.length)
+      socket.write(Buffer.concat([length, bytes]))
+    }
+    await all
+
+    bus.setPeers([{ ...OTHER, bus: join(dir, 'other.sock') }])
+
+    const seen = bus.seen()
+    assert.equal(seen.size, 1002)
+    assert.deepEqual([seen.get(1), seen.get(2), seen.get(3000), seen.get(3001)], [0, 2, undefined, 3001])
   })
 })

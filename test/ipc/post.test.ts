@@ -122,4 +122,16 @@ describe('Post', () => {
       [2, 'post'],
     ])
   })
+
+  test('a letter of a process that has been gone for a thousand others is none of one that it knows', () => {
+    const self = { role: 'queue', index: 0, owner: 1, isLeaving: false } as const
+    const room = new Mailroom({ self, log, carrier: { carry: () => true, backlog: () => 0 } })
+    const got: number[] = []
+    room.on('hello', (_, { owner }) => got.push(owner))
+    for (let owner = 2; owner <= 4000; owner++) room.setMembers([self, { role: 'worker', index: 0, owner, isLeaving: false }])
+
+    for (const from of [4000, 3001, 2]) room.receive('post', { topic: 'hello', id: 1, body: serialize(0), from })
+
+    assert.deepEqual(got, [4000, 3001])
+  })
 })

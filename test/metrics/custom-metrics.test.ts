@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Counter, Gauge, Histogram, type Registry, Summary } from 'prom-client'
+import { withinPage } from '../../src/metrics/custom-metrics.ts'
 import { lazyRegistry } from '../../src/metrics/lazy-registry.ts'
 import { MetricsBook } from '../../src/metrics/metrics-book.ts'
 import { FACTS, fakeReport, PORTS } from './fixtures.ts'
@@ -143,5 +144,20 @@ describe('lazyRegistry', () => {
     )
     assert.deepEqual(second, first)
     assert.deepEqual(errors.toSorted(), ['hangs_total', 'throws_total'])
+  })
+
+  test('withinPage() keeps of a metric that no page shows just enough to see that', () => {
+    const metricOf = (name: string, count: number) => ({
+      name,
+      help: '',
+      type: 'counter' as const,
+      aggregator: 'sum',
+      values: Array.from({ length: count }, (_, n) => ({ value: 1, labels: { n } })),
+    })
+
+    const [few, many] = withinPage(10, [metricOf('few', 10), metricOf('many', 100)])
+
+    assert.equal(few?.values.length, 10)
+    assert.equal(many?.values.length, 11)
   })
 })
