@@ -47,7 +47,8 @@ export class Entry implements Due {
     this.asker = fields.kind === KIND.run ? asker : 0
     this.isListener = fields.kind === KIND.listener
     this.lane = lane
-    this.due = fields.due
+    // By the clock of then: one that has been set back since does not make it wait for longer than it was to.
+    this.due = Math.min(fields.due, Date.now() + Math.max(0, fields.due - fields.deliveredAt))
     this.attempts = fields.attempts
     this.kills = fields.kills
     this.stage = fields.stage

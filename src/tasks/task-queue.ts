@@ -9,6 +9,7 @@ import type { Hand } from './hand.ts'
 import { Intake } from './intake.ts'
 import { Outcomes } from './outcomes.ts'
 import { Producers } from './producers.ts'
+import { SetBack } from './set-back.ts'
 import { TaskBook } from './task-book.ts'
 import type { Answer, Hello, Refused, Skills, TaskResult } from './task-messages.ts'
 import { decodeRecord, STAGE, type Stage } from './task-record.ts'
@@ -51,6 +52,7 @@ export class TaskQueue {
   readonly #handle: Dispatcher = new Dispatcher()
   readonly #finish: Dispatcher
   readonly #alarm: Alarm = new Alarm(() => this.pump())
+  readonly #setBack: SetBack
   #isGiving = false
   #look: NodeJS.Timeout | undefined
 
@@ -59,6 +61,7 @@ export class TaskQueue {
     const { stats } = this
     this.#parts = parts
     this.book = new TaskBook(store)
+    this.#setBack = new SetBack(this.book, log)
     this.failed = new FailedTasks({ store, limit: parts.maxFailed })
     this.producers = new Producers(store)
     this.#finish = new Dispatcher((entry) => this.producers.ownerOf(entry.producer))
@@ -123,6 +126,7 @@ export class TaskQueue {
 
   /** A process is gone: what it had goes back. */
   lost(owner: number): void {
+    this.#setBack.follow()
     this.producers.lost(owner)
     this.#outcomes.killed(this.#handle.lost(owner), this.#parts.links.ranIn(owner))
     this.#outcomes.killed(this.#finish.lost(owner))
@@ -131,12 +135,14 @@ export class TaskQueue {
   }
 
   deliver(owner: number, records: readonly Buffer[]): void {
+    this.#setBack.follow()
     void this.#intake.take(owner, records).then(() => this.pump())
     this.pump()
   }
 
   /** What became of tasks in a stage. */
   results(owner: number, stage: Stage, results: readonly TaskResult[]): void {
+    this.#setBack.follow()
     const hand = this.#of(stage).hands.get(owner)
     for (const result of results) {
       const entry = hand?.take(result.id)
@@ -169,6 +175,7 @@ export class TaskQueue {
   retry(id: number): boolean {
     const failed = this.failed.get(id)
     if (failed === undefined) return false
+    this.#setBack.follow()
     this.failed.remove(id)
     const entry = this.#entry(failed.record)
     entry.attempts = 0
@@ -209,6 +216,7 @@ export class TaskQueue {
   /** Gives what can be given, and sees to it that this is done again in time. */
   pump(): void {
     if (!this.#isGiving) return
+    this.#setBack.follow()
     const now = Date.now()
     for (const [hand, entries] of this.#handle.give(now)) this.#give(hand, STAGE.handle, entries, now)
     for (const [hand, entries] of this.#finish.give(now)) this.#give(hand, STAGE.finish, entries, now)

@@ -16,7 +16,8 @@ interface Scene {
   readonly queue: TaskQueue
   /** Processes that were to be killed. */
   readonly killed: number[]
-  deliver(options: { numTasks?: number; numBytes?: number; tries?: number; backoffMs?: number; delayMs?: number }): Promise<void>
+  /** @param options.aheadMs how far the clock is ahead of the queue's */
+  deliver(options: { numTasks?: number; numBytes?: number; tries?: number; backoffMs?: number; delayMs?: number; aheadMs?: number }): Promise<void>
   greet(owner: number, concurrency?: number): void
   /** Numbers of the tasks that a process has been given. */
   given(): Promise<readonly number[]>
@@ -50,8 +51,8 @@ function sceneOf(t: TestContext): Scene {
   return {
     queue,
     killed,
-    async deliver({ numTasks = 1, numBytes = 1, tries = 1, backoffMs = 0, delayMs = 0 }) {
-      const now = Date.now()
+    async deliver({ numTasks = 1, numBytes = 1, tries = 1, backoffMs = 0, delayMs = 0, aheadMs = 0 }) {
+      const now = Date.now() + aheadMs
       const records = Array.from({ length: numTasks }, () => {
         const state = { due: now + delayMs, attempts: 0, kills: 0, stage: STAGE.handle, kind: KIND.task, deliveredAt: now, backoffMs, tries }
         const nothing = Buffer.alloc(0)
@@ -120,6 +121,40 @@ describe('TaskQueue', () => {
     const now = Date.now.bind(Date)
     t.mock.method(Date, 'now', () => now() + 3_600_000)
     t.mock.timers.tick(60_000)
+
+    assert.equal((await scene.given()).length, 1)
+  })
+
+  test('has nothing wait for longer as somebody sets the clock back: what is held, waits, is on its way, or has a time of its own', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const scene = sceneOf(t)
+    const now = Date.now.bind(Date)
+    scene.greet(WORKER)
+    await scene.deliver({})
+    const [held = 0] = await scene.given()
+    await scene.deliver({})
+    await scene.deliver({ delayMs: 5000 })
+    const onItsWay = scene.deliver({})
+
+    t.mock.method(Date, 'now', () => now() - 3_600_000)
+    await onItsWay
+    await scene.deliver({})
+    scene.queue.lost(WORKER)
+    scene.greet(WORKER + 1, 10)
+    const atOnce = await scene.given()
+    pass(t, 5000)
+    t.mock.method(Date, 'now', () => now() - 3_600_000 + 5000)
+    t.mock.timers.tick(5000)
+
+    assert.deepEqual(atOnce, [held, held + 1, held + 3, held + 4])
+    assert.deepEqual(await scene.given(), [held + 2])
+  })
+
+  test('gives a task that was delivered by a clock which has been set back since', async (t) => {
+    const scene = sceneOf(t)
+    scene.greet(WORKER)
+
+    await scene.deliver({ aheadMs: 3_600_000 })
 
     assert.equal((await scene.given()).length, 1)
   })
