@@ -3,7 +3,8 @@ import type { Daemon } from './contracts/daemon.ts'
 
 /**
  * Runs a daemon of one worker inside the calling process: for tests, and for embedding. The same code as `polyport start`, without
- * a fork. `daemon.ports` has the addresses (`"port": 0` lets the system choose), `daemon.stop()` ends it.
+ * a fork. `daemon.ports` has the addresses (`"port": 0` lets the system choose), `daemon.stop()` ends it. What needs processes of its own
+ * has no effect, and a warning in the log says so: `workers`, `user`, `group`, `maxRequests`, `maxMemory`, `watch`.
  * @param config the config as an object (paths relative to the current folder) or the path of a config file
  * @throws ConfigError, BindError
  * @example

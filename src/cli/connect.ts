@@ -3,7 +3,7 @@ import { parseEof } from '../config/parse-eof.ts'
 import { messagesOf } from './connect-input.ts'
 import type { Link } from './connect-link.ts'
 import { Output } from './connect-output.ts'
-import { parseTarget, type Target } from './connect-target.ts'
+import { parseTarget, type Target, whyNoTarget } from './connect-target.ts'
 import { EXIT, say } from './exit-code.ts'
 import { explain } from './network-error.ts'
 
@@ -19,9 +19,7 @@ export interface ConnectOptions {
 /** `polyport connect`: a small client on stdin and stdout. */
 export async function connect(options: ConnectOptions): Promise<number> {
   const target = parseTarget(options.url)
-  if (target === undefined) {
-    return say(`Cannot connect to "${options.url}": expected tcp://host:port, tls://host:port, udp://host:port, ws://…, wss://… or unix:/path`, EXIT.usage)
-  }
+  if (target === undefined) return say(`Cannot connect to "${options.url}": ${whyNoTarget(options.url)}`, EXIT.usage)
   if (!(options.wait >= 0)) return say('--wait must be a number of seconds', EXIT.usage)
   let eof: Buffer | undefined
   try {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
 import type { Problem } from '../errors.ts'
+import { readEnvFile } from './env-file.ts'
 
 /** Names and values for `${VAR}`. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -17,7 +17,8 @@ export function readEnvironment(dir: string, name: string | undefined, own: Envi
     return { environment: own, problems: [{ file, path: '', message: `"${name}" cannot name an environment: expected letters, digits, "_", "-" or "."` }] }
   }
   try {
-    return { environment: { ...parseEnv(readFileSync(file, 'utf8')), ...own }, problems: [] }
+    const { values, problems } = readEnvFile(file, readFileSync(file, 'utf8'))
+    return { environment: { ...values, ...own }, problems }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const reason = code === 'ENOENT' ? `there is no such file, which "-e ${name}" asks for` : `cannot be read: ${message}`

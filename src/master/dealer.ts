@@ -41,6 +41,7 @@ interface Line {
 export class Dealer {
   readonly #slots: readonly Slot[]
   readonly #log: Logger
+  readonly #onRefused: (port: string) => void
   readonly #choose: (client: StreamHandle) => Slot | undefined
   readonly #dealt = new Map<number, Dealt>()
   readonly #lines = new Map<WorkerChild, Line>()
@@ -49,9 +50,11 @@ export class Dealer {
   #nextId = 1
   #turn = 0
 
-  constructor({ slots, mode, log }: { slots: readonly Slot[]; mode: Config['dispatch']; log: Logger }) {
+  /** @param parts.onRefused a connection is closed here, as there is no room for it */
+  constructor({ slots, mode, log, onRefused }: { slots: readonly Slot[]; mode: Config['dispatch']; log: Logger; onRefused: (port: string) => void }) {
     this.#slots = slots
     this.#log = log
+    this.#onRefused = onRefused
     this.#choose = mode === 'ip-hash' ? (client) => this.#byAddress(client) : () => this.#inTurn()
   }
 
@@ -66,6 +69,7 @@ export class Dealer {
   #accepted(port: string, client: StreamHandle): void {
     if (client.fd < this.#reservedFrom) return this.#deal(this.#nextId++, { port, client, child: undefined, since: 0, misses: 0 })
     client.close()
+    this.#onRefused(port)
     const now = performance.now()
     if (now - this.#warnedAt < WARN_MS) return
     this.#warnedAt = now
@@ -91,6 +95,7 @@ export class Dealer {
       return
     }
     this.#log.warn({ port: dealt.port, worker: child.slot }, 'A connection is closed: it cannot be given to a worker')
+    this.#onRefused(dealt.port)
     dealt.client.close()
     this.#dealt.delete(id)
   }

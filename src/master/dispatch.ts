@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
+import type { MetricsBook } from '../metrics/metrics-book.ts'
 import { Balance } from './balance.ts'
 import { Dealer } from './dealer.ts'
 import type { ListeningSocket } from './listening-sockets.ts'
@@ -12,6 +13,7 @@ export interface DispatchParts {
   readonly slots: readonly Slot[]
   readonly sockets: () => readonly ListeningSocket[]
   readonly log: Logger
+  readonly book: MetricsBook
 }
 
 /** Which worker gets a new connection: they accept by themselves and are kept even (`kernel`), or the master deals. */
@@ -22,10 +24,10 @@ export class Dispatch {
   #isClosed = false
 
   constructor(parts: DispatchParts) {
-    const { mode, slots, log } = parts
+    const { mode, slots, log, book } = parts
     this.#parts = parts
     if (mode === 'kernel') this.#balance = new Balance(slots, (slot, port) => this.reopen(slot, port))
-    else this.#dealer = new Dealer({ slots, mode, log })
+    else this.#dealer = new Dealer({ slots, mode, log, onRefused: (port) => book.refuse(port, 'error') })
   }
 
   /** Whether the master accepts. */

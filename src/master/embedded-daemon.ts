@@ -2,6 +2,7 @@ import { AdminServer } from '../admin/admin-server.ts'
 import { loadConfig, resolveConfig } from '../config/load-config.ts'
 import type { Config, ConfigInput } from '../config/schema.ts'
 import type { Daemon } from '../contracts/daemon.ts'
+import type { Logger } from '../contracts/logger.ts'
 import { ConfigError, ReloadError } from '../errors.ts'
 import { LocalPost } from '../ipc/local-post.ts'
 import { loadLifecycle } from '../lifecycle/load-lifecycle.ts'
@@ -35,7 +36,7 @@ export class EmbeddedDaemon {
   #stopped: Promise<void> | undefined
 
   private constructor(config: Config) {
-    this.#config = { ...config, workers: 1 }
+    this.#config = config
     this.#book = new MetricsBook(config.ports)
     this.#overview = new Overview({ config, appVersion: '', book: this.#book })
   }
@@ -52,7 +53,7 @@ export class EmbeddedDaemon {
   }
 
   async #start(): Promise<Daemon> {
-    const config = this.#config
+    const config = { ...this.#config, workers: 1 }
     const { loaded, problems } = await loadHandlers(config)
     const lifecycle = await loadLifecycle(config)
     const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
@@ -61,6 +62,7 @@ export class EmbeddedDaemon {
     const dir = sharedMemoryDir(`${config.runtimeDir}/${process.pid}-${++numStarted}`)
     this.#store = Store.create({ dir })
     const log = createLog({ ...config.log, name: config.name, role: 'worker 0' })
+    warnOfUnused(this.#config, log)
     const post = new LocalPost(log)
     this.#post = post
     const worker = new Worker({
@@ -143,4 +145,12 @@ export class EmbeddedDaemon {
     await this.#admin?.stop()
     this.#store?.destroy()
   }
+}
+
+/** Says what the config asks for that needs a process of its own. The same file may be right for `polyport start`: no reason not to begin. */
+function warnOfUnused({ workers, user, group, maxRequests, maxMemory, watch }: Config, log: Logger): void {
+  const asked = { workers: workers > 1, user, group, maxRequests, maxMemory, watch: watch.enabled }
+  const keys = Object.entries(asked).flatMap(([key, value]) => (value === undefined || value === false ? [] : [key]))
+  if (keys.length === 0) return
+  log.warn({ keys }, 'Some of the config has no effect: createDaemon() runs one worker, inside the process that calls it, and as its user')
 }

@@ -199,7 +199,7 @@ export class Master {
     await Promise.all([workers.start(config), this.#staff.start(config)])
     this.#sockets = await ListeningSockets.open(config.ports, config.workers)
     await this.#admin.openAdmin(config)
-    this.#dispatch = new Dispatch({ mode: config.dispatch, slots: workers.slots, sockets: () => this.#sockets.all, log: this.#log })
+    this.#dispatch = new Dispatch({ ...parts, mode: config.dispatch, slots: workers.slots, sockets: () => this.#sockets.all, book: this.#overview.book })
     await workers.open()
     this.#dispatch.open(this.#sockets.all)
     await this.#staff.open()

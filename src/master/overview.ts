@@ -29,19 +29,20 @@ export interface WorkerView {
 export class Overview {
   #config: Config
   readonly #appVersion: string
-  readonly #book: MetricsBook
+  /** What the workers have counted. */
+  readonly book: MetricsBook
   readonly #startedAt = Date.now()
 
   constructor(parts: { config: Config; appVersion: string; book: MetricsBook }) {
     this.#config = parts.config
     this.#appVersion = parts.appVersion
-    this.#book = parts.book
+    this.book = parts.book
   }
 
   /** A reload has taken effect. */
   set config(config: Config) {
     this.#config = config
-    this.#book.setPorts(config.ports)
+    this.book.setPorts(config.ports)
   }
 
   status(now: {
@@ -52,7 +53,7 @@ export class Overview {
     tables: Tables | undefined
   }): DaemonStatus {
     const { name, ports } = this.#config
-    const tasks = tasksStatus(now.staff, this.#book)
+    const tasks = tasksStatus(now.staff, this.book)
     return {
       name,
       version: VERSION,
@@ -65,12 +66,12 @@ export class Overview {
       memory: { rss: process.memoryUsage.rss() },
       ports: portStatuses(
         ports.map((port) => ({ name: port.name, protocol: port.protocol, address: now.addresses.get(port.name) ?? '' })),
-        this.#book.ports(),
+        this.book.ports(),
       ),
       workers: now.workers.map((worker) => this.#worker(worker)),
       ...(tasks !== undefined && { tasks }),
-      timers: timerStatuses(now.staff, this.#book),
-      processes: processStatuses(now.staff, this.#book),
+      timers: timerStatuses(now.staff, this.book),
+      processes: processStatuses(now.staff, this.book),
       tables: this.#tables(now.tables),
     }
   }
@@ -84,7 +85,7 @@ export class Overview {
     counts: { users: number; groups: number }
     tables: Tables | undefined
   }): Promise<string> {
-    return this.#book.render({
+    return this.book.render({
       version: VERSION,
       appVersion: this.#appVersion,
       startedAt: this.#startedAt / 1000,
@@ -104,7 +105,7 @@ export class Overview {
   }
 
   #worker({ index, pid, state, startedAt, restarts }: WorkerView): DaemonStatus['workers'][number] {
-    const report = this.#book.reportOf(pid ?? 0)
+    const report = this.book.reportOf(pid ?? 0)
     const connections = (report?.ports ?? []).reduce((sum, port) => sum + port.connections, 0)
     return { slot: index, pid: pid ?? 0, state, startedAt: new Date(startedAt).toISOString(), restarts, connections, memory: report?.memory.rss ?? 0 }
   }

@@ -20,6 +20,8 @@ export interface SlotParts {
   readonly restartMs?: (config: Config) => number
   /** The longest such time for one that keeps dying, in milliseconds; 30 s when absent. */
   readonly longestDelayMs?: (dead: WorkerChild) => number
+  /** Whether the daemon has started: before, one that dies without having served ends it. */
+  readonly hasStarted: () => boolean
   /** A process has ended; if it was the one that serves, another begins by itself. */
   readonly onExit: (slot: Slot, child: WorkerChild, death: Death) => void
 }
@@ -160,17 +162,17 @@ export class Slot {
     this.#draining.delete(child)
     // While one is being prepared it is waited for: whether it takes over is decided there.
     if (isCurrent && !this.#isStopping && this.#next === undefined) this.#startAgain(child)
-    if (!isExpected) this.#report(child, { code, signal }, isCurrent)
+    if (!isExpected) this.#report(child, { code, signal }, isCurrent && (child.state !== 'starting' || this.#parts.hasStarted()))
     this.#parts.onExit(this, child, { code, signal, isDeath })
   }
 
-  #report({ pid }: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null }, isCurrent: boolean): void {
+  #report({ pid }: WorkerChild, death: { code: number | null; signal: NodeJS.Signals | null }, isFollowed: boolean): void {
     const { role, index } = this.place
     const who = role === 'worker' ? { worker: index } : { process: placeText(this.place) }
     const what = role === 'worker' ? 'Worker' : 'Process'
-    if (isReturn(this.place, death.code))
-      return this.#parts.log.info({ ...who, childPid: pid, delayMs: this.delayMs }, 'Process has returned: starting another')
-    this.#parts.log.error({ ...who, childPid: pid, ...death, delayMs: this.delayMs }, isCurrent ? `${what} died: starting another` : `${what} died`)
+    const [next, delay] = isFollowed ? [': starting another', { delayMs: this.delayMs }] : ['', undefined]
+    if (isReturn(this.place, death.code)) this.#parts.log.info({ ...who, childPid: pid, ...delay }, `${what} has returned${next}`)
+    else this.#parts.log.error({ ...who, childPid: pid, ...death, ...delay }, `${what} died${next}`)
   }
 
   #startAgain(dead: WorkerChild): void {

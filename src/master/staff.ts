@@ -38,6 +38,7 @@ export class Staff {
   /** Places that a reload has done away with, until their last process has ended. */
   readonly #retired = new Set<Slot>()
   #isOpen = false
+  #hasStarted = false
 
   constructor(parts: StaffParts) {
     this.#parts = parts
@@ -110,6 +111,7 @@ export class Staff {
     const children = this.slots.flatMap(({ current }) => current ?? [])
     for (const child of children) this.#open(child)
     await inTime('begin', children, (child) => child.ready)
+    this.#hasStarted = true
   }
 
   /**
@@ -200,6 +202,7 @@ export class Staff {
         place,
         log,
         nextOwner: () => roster.nextOwner(),
+        hasStarted: () => this.#hasStarted,
         restartMs: (current) => restartMs(current, place),
         longestDelayMs: (dead) => longestDelayMs(place, dead),
         child: { store, log, account, onMessage: (child, message) => this.#receive(child, message) },

@@ -175,6 +175,7 @@ export class Workers {
         place: { role: 'worker', index },
         log,
         nextOwner: () => roster.nextOwner(),
+        hasStarted: () => this.#hasStarted,
         child: { store, log, account, onMessage: (child, message, handle) => this.#receive(slot, child, message, handle) },
         onExit: (_slot, child, death) => this.#exited(slot, child, death),
       },

@@ -1,4 +1,5 @@
 import type { Protocol } from '../config/schema.ts'
+import type { CloseReason } from '../contracts/close-reason.ts'
 import { type CustomMetrics, countersOf, mergeCustom, parseCustom } from './custom-metrics.ts'
 import { FAMILIES, family } from './families.ts'
 import { HighWater } from './high-water.ts'
@@ -70,6 +71,12 @@ export class MetricsBook {
     this.#ports = sumPorts(this.#ports, [ports.map((port) => ({ ...port, connections: 0 }))])
     this.#cpuSeconds.set(slot, (this.#cpuSeconds.get(slot) ?? 0) + cpu.user + cpu.system)
     this.#custom = mergeCustom([this.#custom, countersOf(live.custom)]).metrics
+  }
+
+  /** The master has turned a connection away. */
+  refuse(name: string, reason: CloseReason): void {
+    const port = this.#ports.get(name)
+    if (port !== undefined) this.#ports.set(name, { ...port, refused: { ...port.refused, [reason]: (port.refused[reason] ?? 0) + 1 } })
   }
 
   /** The last report of a process. */

@@ -58,10 +58,12 @@ describe('polyport check', () => {
   test('start says of one in a sentence that the worker has ended, with exit code 1', async (t) => {
     const dir = project(t, GOOD, `process.exit(0)\n${ECHO}`)
 
-    const { code, stderr } = await run(t, ['start'], { cwd: dir })
+    const { code, stdout, stderr } = await run(t, ['start'], { cwd: dir })
 
     assert.equal(code, 1)
     assert.match(stderr, /^Worker 0 ended before it was ready: exit code 0$/m)
+    // No other is started.
+    assert.match(stdout, /"msg":"Worker died"/)
     assert.doesNotMatch(stderr, /^ +at /m)
   })
 

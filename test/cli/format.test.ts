@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { formatColumns } from '../../src/cli/columns.ts'
-import { parseTarget } from '../../src/cli/connect-target.ts'
+import { parseTarget, whyNoTarget } from '../../src/cli/connect-target.ts'
 import { explain } from '../../src/cli/network-error.ts'
 import { formatBytes, formatDuration } from '../../src/cli/units.ts'
 
@@ -48,6 +48,7 @@ describe('formatColumns()', () => {
 describe('parseTarget()', () => {
   for (const [url, target] of [
     ['tcp://127.0.0.1:5291', { kind: 'tcp', host: '127.0.0.1', port: 5291 }],
+    ['tcp://127.0.0.1:5291/', { kind: 'tcp', host: '127.0.0.1', port: 5291 }],
     ['udp://[::1]:9', { kind: 'udp', host: '::1', port: 9 }],
     ['unix:/run/x.sock', { kind: 'unix', path: '/run/x.sock' }],
     ['unix:///run/x.sock', { kind: 'unix', path: '/run/x.sock' }],
@@ -59,6 +60,20 @@ describe('parseTarget()', () => {
 
   for (const url of ['127.0.0.1:5291', 'tcp://127.0.0.1', 'tcp://:1', 'udp://h:0', 'tcp://h:65536', 'http://h/', 'unix:', '']) {
     test(`refuses "${url}"`, () => assert.equal(parseTarget(url), undefined))
+  }
+})
+
+describe('whyNoTarget()', () => {
+  for (const [url, why] of [
+    ['tcp://h:1/path', 'a tcp URL has no path, expected tcp://host:port'],
+    ['tls://me:secret@h:1', 'a tls URL has no user, expected tls://host:port'],
+    ['udp://h:1?a=b', 'a udp URL has no query, expected udp://host:port'],
+    ['udp://h:1/#a', 'a udp URL has no fragment, expected udp://host:port'],
+  ] as const) {
+    test(`says of ${url} what it has too much`, () => {
+      assert.equal(parseTarget(url), undefined)
+      assert.equal(whyNoTarget(url), why)
+    })
   }
 })
 

@@ -19,6 +19,7 @@ describe('polyport', { concurrency: 2 }, () => {
     ['connect without a URL', ['connect'], /polyport connect needs a URL\n/],
     ['connect with a URL of another kind', ['connect', 'http://127.0.0.1:1/'], /expected tcp:\/\/host:port/],
     ['connect without a port', ['connect', 'tcp://127.0.0.1'], /expected tcp:\/\/host:port/],
+    ['connect tcp: with a path', ['connect', 'tcp://127.0.0.1:1/path'], /a tcp URL has no path, expected tcp:\/\/host:port\n/],
     ['connect with a wait that is no number', ['connect', 'tcp://127.0.0.1:1', '--wait', 'x'], /--wait must be a number/],
     ['connect with an unknown escape', ['connect', 'tcp://127.0.0.1:1', '--eof', '\\q'], /--eof: unknown escape "\\q"/],
   ]

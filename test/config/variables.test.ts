@@ -105,6 +105,37 @@ describe('-e', () => {
     )
   })
 
+  test('takes lines as they are written on any system', () => {
+    const lines = ['\uFEFFexport A=1 # one', 'EMPTY= ', "B = 'two", "lines' # and a comment", '', '  C-1.x=', 'D="#\t4"']
+
+    for (const end of ['\n', '\r\n', '\r']) {
+      const files = { '.env.prod': lines.join(end) }
+      const text = { a: '${A}', empty: '${EMPTY:-none}', b: '${B}', d: '${D}' }
+      const port = { protocol: 'tcp', port: 0, handler: './h.ts', options: text }
+      assert.deepEqual(load({ ports: [port] }, { env: 'prod' }, files).ports[0]?.options, { a: '1', empty: 'none', b: 'two\nlines', d: '#\t4' })
+    }
+  })
+
+  test('names every line that says nothing, without what is in it', () => {
+    const lines = ['A=1', 'SECRET hunter2', 'a b=hunter2', 'B="x', 'y" # good', '=hunter2', 'C="a"hunter2"', 'D: hunter2', "E='hunter2", 'F=1']
+    const dir = configFolder({
+      'config.json': JSON.stringify({ ports: [{ protocol: 'tcp', port: 0, handler: './h.ts' }] }),
+      'h.ts': '',
+      '.env.prod': lines.join('\n'),
+    })
+
+    const problems = problemsOf(() => loadConfig(join(dir, 'config.json'), { env: 'prod', environment: {} }), dir)
+
+    assert.deepEqual(
+      problems.map((problem) => problem.split(':')[1]),
+      ['2', '3', '6', '7', '8', '9'],
+    )
+    assert.equal(problems[0], '.env.prod:2:1: this line says nothing: expected NAME=value, or "#" before a comment')
+    assert.match(problems[3] ?? '', /something behind the closing quote/)
+    assert.match(problems[5] ?? '', /has no closing quote/)
+    assert.doesNotMatch(problems.join(), /hunter2/)
+  })
+
   test('takes no path', () => {
     assert.throws(() => load({}, { env: '../x' }), /"\.\.\/x" cannot name an environment: expected letters, digits, "_", "-" or "\."/)
   })

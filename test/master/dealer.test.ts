@@ -29,13 +29,16 @@ interface Dealt {
   readonly dealer: Dealer
   readonly slots: { isReady: boolean; current: FakeChild }[]
   readonly clients: net.Socket[]
+  /** The ports of connections that were turned away. */
+  readonly refused: readonly string[]
   readonly open: (count: number) => Promise<void>
 }
 
 async function start(t: TestContext, numWorkers: number): Promise<Dealt> {
   const slots = Array.from({ length: numWorkers }, () => ({ isReady: true, current: new FakeChild() }))
   const log = createLog({ level: 'fatal', format: 'json', name: 'test', role: 'test' })
-  const dealer = new Dealer({ slots: slots as unknown as Slot[], mode: 'round-robin', log })
+  const refused: string[] = []
+  const dealer = new Dealer({ slots: slots as unknown as Slot[], mode: 'round-robin', log, onRefused: (port) => refused.push(port) })
   const stream = bindStream({ host: '127.0.0.1', port: 0 })
   assert.ok(typeof stream !== 'number')
   assert.equal(
@@ -60,7 +63,7 @@ async function start(t: TestContext, numWorkers: number): Promise<Dealt> {
     clients.push(...opened)
     await eventually('all are accepted', () => numAccepted === clients.length)
   }
-  return { dealer, slots, clients, open }
+  return { dealer, slots, clients, refused, open }
 }
 
 function childOf(slot: { current: FakeChild } | undefined): FakeChild {
@@ -121,7 +124,7 @@ describe('Dealer', () => {
   })
 
   test('deals a connection again that has not got there, and closes it when there is no room for it for long', async (t) => {
-    const { dealer, slots, clients, open } = await start(t, 1)
+    const { dealer, slots, clients, refused, open } = await start(t, 1)
     const child = childOf(slots[0])
     await open(1)
     const [client] = clients
@@ -141,6 +144,7 @@ describe('Dealer', () => {
     await closed
 
     assert.equal(isOpen, true)
+    assert.deepEqual(refused, ['a'])
     assert.equal(new Set(child.ids).size, 1)
     assert.equal(child.ids.length, 10)
     dealer.taken(1)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -92,6 +93,28 @@ test('createDaemon() shows what the worker and the other roles in this process h
 
 test('createDaemon() with a path that no file has says so, and nothing of the command line', async () => {
   await assert.rejects(createDaemon('/nope.json'), { code: 'POLYPORT_CONFIG', message: '/nope.json: there is no such file, expected a config file' })
+})
+
+test('createDaemon() says once which of the config has no effect in this process, and nothing where all has', (t) => {
+  const handler = handlerFile(t, 'echo.mjs', ECHO)
+  const warningsOf = (more: Partial<ConfigInput>): unknown[] => {
+    const config = {
+      log: { level: 'warn', format: 'json' },
+      runtimeDir: join(dirname(handler), 'run'),
+      ports: [{ protocol: 'tcp', port: 0, handler }],
+      ...more,
+    }
+    const code = `import { createDaemon } from 'polyport'; await (await createDaemon(${JSON.stringify(config)})).stop()`
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { cwd: FOLDER, encoding: 'utf8', timeout: 20_000 })
+    assert.equal(status, 0, stderr)
+    return stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line).keys)
+  }
+
+  assert.deepEqual(warningsOf({ workers: 3, user: 'root', maxRequests: 9, watch: { enabled: true } }), [['workers', 'user', 'maxRequests', 'watch']])
+  assert.deepEqual(warningsOf({ workers: 1, watch: { paths: ['.'] } }), [])
 })
 
 test('daemon.http is an Agent that requests go through', async (t) => {

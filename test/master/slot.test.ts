@@ -24,6 +24,7 @@ function slotIn(t: TestContext): { slot: Slot; ended: (count: number) => Promise
       log,
       child: { store, log, onMessage: () => {} },
       nextOwner: () => ++owner,
+      hasStarted: () => true,
       onExit: (_slot, _child, death) => {
         deaths.push(death)
         wake()

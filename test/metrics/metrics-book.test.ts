@@ -70,6 +70,18 @@ describe('MetricsBook', () => {
     assert.equal(value(page, 'polyport_users'), 2)
   })
 
+  test('refuse() adds what the master has turned away to what the workers have', async () => {
+    const book = new MetricsBook(PORTS)
+    book.record(0, fakeReport(100, 5))
+    book.refuse('line', 'error')
+    book.refuse('line', 'error')
+
+    const page = await render(book)
+
+    assert.equal(value(page, 'polyport_connections_refused_total{port="line",reason="error"}'), 2)
+    assert.equal(value(page, 'polyport_connections_refused_total{port="web",reason="error"}'), 0)
+  })
+
   test('retire() keeps what a dead worker counted and drops what it measured', async () => {
     const book = new MetricsBook(PORTS)
     book.record(0, fakeReport(100, 5))

@@ -10,6 +10,11 @@ const WATCH_MS = 3000
 // Of one core, as a share.
 const CPU_LIMIT = 0.2
 
+/** Connections that were refused as there was no descriptor for them. */
+async function refusals(daemon: DaemonProcess): Promise<number> {
+  return Number(/polyport_connections_refused_total\{port="tcp",reason="error"\} (\d+)/.exec(await daemon.metrics())?.[1])
+}
+
 async function rests(daemon: DaemonProcess): Promise<number> {
   return Number(/polyport_accept_rests_total\{port="tcp"\} (\d+)/.exec(await daemon.metrics())?.[1])
 }
@@ -73,7 +78,7 @@ test('out of descriptors with dealt connections: what does not fit is refused, n
   const answered = (client: Client): boolean => client.text === 'ping\r\n'
   await eventually('each is answered or refused', () => count((client) => answered(client) || client.socket.destroyed) === NUM_CLIENTS)
 
-  const numRefused = Number(/polyport_connections_refused_total\{port="tcp",reason="error"\} (\d+)/.exec(await daemon.metrics())?.[1])
+  const numRefused = await refusals(daemon)
   // Of a burst, libuv closes what the master has no descriptor for, without a word.
   assert.ok(numRefused > 0 && numRefused <= NUM_CLIENTS - count(answered), `${numRefused} refusals were counted`)
   assert.ok(count(answered) > MAX_DESCRIPTORS / 2)
@@ -98,6 +103,7 @@ test('a master that holds connections for a worker that is stuck has descriptors
   const clients = Array.from({ length: NUM_CLIENTS }, () => new Client(where))
   t.after(() => closeAll(clients))
   await eventually('it holds as many as it can', () => clients.some(({ socket }) => socket.destroyed))
+  assert.ok((await refusals(daemon)) > 0, 'what the master closes is counted')
   const numReady = (): number => daemon.lines.filter((line) => line.includes('"Worker ready"')).length
   const before = numReady()
   kill(stuck.pid)
