@@ -13,6 +13,7 @@ import { startReading, stopReading } from './node-internals.ts'
 import { SCRATCH_BYTES } from './outbox.ts'
 import { PausedBy } from './paused-by.ts'
 import { SendQueue } from './send-queue.ts'
+import type { SendRing } from './send-ring.ts'
 import { tlsInfoOf } from './tls-info.ts'
 import type { Wire } from './wire.ts'
 
@@ -96,7 +97,7 @@ export class SocketConnection implements Connection {
   }
 
   get bytesOut(): number {
-    return this.#bytesOutOtherWorkers + this.socket.bytesWritten
+    return this.#bytesOutOtherWorkers + this.socket.bytesWritten + this.#sending.byRing
   }
 
   get bufferedBytes(): number {
@@ -201,9 +202,9 @@ export class SocketConnection implements Connection {
     if (promise !== undefined) void this.#work(promise)
   }
 
-  /** What was sent so far leaves in one system call. */
-  flush(): void {
-    this.#sending.flush()
+  /** What was sent so far leaves in one system call. @param ring with that of other connections */
+  flush(ring?: SendRing): void {
+    this.#sending.flush(ring)
     // A client that does not read its answers is not read either: its requests wait in its own send buffer.
     if (this.#sending.isFull && this.isOpen) this.inbox.pause(PausedBy.output)
   }

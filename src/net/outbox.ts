@@ -1,7 +1,12 @@
+import type { Logger } from '../contracts/logger.ts'
 import type { SocketConnection } from './connection.ts'
+import { SendRing } from './send-ring.ts'
 
 /** One write carries at most this much of what was joined: as large as a read, so that an echo of a full read is one write. */
 export const SCRATCH_BYTES = 64 * 1024
+
+// From so many connections on, one system call for all is cheaper than one for each.
+const RING_FROM = 8
 
 /**
  * Everything that is sent to one connection within one turn of the event loop leaves in one system call.
@@ -20,7 +25,14 @@ export class Outbox {
   reader: SocketConnection | null = null
   #waiting: SocketConnection[] = []
   #isScheduled = false
+  // Null where there is none to be had. Not made before it is needed: it takes some memory.
+  #ring: SendRing | null | undefined
+  readonly #log: Logger
   readonly #flushAll = (): void => this.flushAll()
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
 
   /** The connection has something to send; it leaves at the end of the turn. */
   schedule(connection: SocketConnection): void {
@@ -46,6 +58,29 @@ export class Outbox {
     this.#isScheduled = false
     const waiting = this.#waiting
     this.#waiting = []
-    for (const connection of waiting) connection.flush()
+    const ring = waiting.length < RING_FROM ? null : this.#openRing()
+    if (ring === null) for (const connection of waiting) connection.flush()
+    else {
+      for (const connection of waiting) connection.flush(ring)
+      ring.submit()
+      if (ring.isBroken) this.#giveUpRing('the kernel took no more of it')
+    }
+  }
+
+  #openRing(): SendRing | null {
+    if (this.#ring !== undefined) return this.#ring
+    try {
+      this.#ring = new SendRing()
+      this.#log.debug('What goes to many connections leaves in one system call (io_uring)')
+      return this.#ring
+    } catch (error) {
+      return this.#giveUpRing((error as Error).message)
+    }
+  }
+
+  #giveUpRing(reason: string): null {
+    this.#log.debug({ reason }, 'What goes to many connections leaves in a system call for each (no io_uring)')
+    this.#ring = null
+    return null
   }
 }

@@ -1,14 +1,15 @@
 import { buffersPassed } from '../ipc/young-buffers.ts'
 import type { SocketConnection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
-import { type PastWriter, unsentBytes, writePastStream } from './node-internals.ts'
+import { type PastWriter, streamHandleOf, unsentBytes, writePastStream } from './node-internals.ts'
 import { SCRATCH_BYTES } from './outbox.ts'
+import type { RingSender, SendRing } from './send-ring.ts'
 
 // Chunks that are shorter on average are joined; longer ones leave in one writev(2), as copies of them would be garbage at once.
 const JOINED_BYTES = 2048
 
 /** What was sent to a connection and has not left: what waits for the end of the turn, and what the kernel has not taken. */
-export class SendQueue implements PastWriter {
+export class SendQueue implements PastWriter, RingSender {
   readonly #connection: SocketConnection
   readonly #context: ConnectionContext
   // What waits beyond the outbox's scratch buffer.
@@ -18,6 +19,7 @@ export class SendQueue implements PastWriter {
   #isScheduled = false
   // What was written past the socket's stream, as long as the kernel has not taken all of it.
   #past = 0
+  #byRing = 0
   // The last that was written, as long as the socket holds some of it: a hand-over takes it along.
   #written: Uint8Array[] | null = null
   #writtenBytes = 0
@@ -71,8 +73,13 @@ export class SendQueue implements PastWriter {
     outbox.schedule(this.#connection)
   }
 
-  /** What waits leaves in one system call. */
-  flush(): void {
+  /** Bytes that neither the socket nor its handle knows of. */
+  get byRing(): number {
+    return this.#byRing
+  }
+
+  /** What waits leaves in one system call. @param ring with that of other connections, if it can */
+  flush(ring?: SendRing): void {
     this.#isScheduled = false
     const { outbox } = this.#context
     const { socket } = this.#connection
@@ -87,14 +94,41 @@ export class SendQueue implements PastWriter {
     const more = this.#more
     const bytes = this.#bytes
     this.clear()
-    if (more === null) this.write(first)
-    else if (bytes <= SCRATCH_BYTES && bytes < JOINED_BYTES * (1 + more.length)) this.write(Buffer.concat([first, ...more], bytes))
+    if (more === null) this.#writeOne(first, ring)
+    else if (bytes <= SCRATCH_BYTES && bytes < JOINED_BYTES * (1 + more.length)) this.#writeOne(Buffer.concat([first, ...more], bytes), ring)
     else {
       socket.cork()
       this.#writeStream(first)
       for (const chunk of more) this.#writeStream(chunk)
       socket.uncork()
     }
+  }
+
+  #writeOne(bytes: Uint8Array, ring: SendRing | undefined): void {
+    if (ring === undefined || !this.#writeByRing(bytes, ring)) this.write(bytes)
+  }
+
+  #writeByRing(bytes: Uint8Array, ring: SendRing): boolean {
+    const { socket, tls } = this.#connection
+    if (tls !== undefined || this.#held > 0) return false
+    const handle = streamHandleOf(socket)
+    // What has failed while it was made is not open any more.
+    if (handle === undefined || !ring.add(this, handle.fd, bytes)) return false
+    this.#written = null
+    this.#countByRing(bytes.byteLength)
+    return true
+  }
+
+  onCutShort(bytes: Uint8Array, numTaken: number): void {
+    this.#countByRing(numTaken - bytes.byteLength)
+    // It meets what the ring has met: no room, or an error.
+    this.write(bytes.subarray(numTaken))
+    this.#connection.flush()
+  }
+
+  #countByRing(bytes: number): void {
+    this.#byRing += bytes
+    this.#context.port.counters.bytesOut += bytes
   }
 
   /** Past what waits. */

@@ -59,7 +59,7 @@ export class Reactor {
   }) {
     this.#config = parts.config
     const { onAccepted, onRested } = parts
-    const outbox = new Outbox()
+    const outbox = new Outbox(parts.daemon.log)
     const maxLags = parts.loaded.flatMap(({ config }) => config.limits.maxLagMs ?? [])
     if (maxLags.length > 0) this.#lag = new Lag({ limitMs: Math.min(...maxLags), onChange: (isOverloaded, ms) => this.#overload(isOverloaded, ms) })
     this.#log = parts.daemon.log
