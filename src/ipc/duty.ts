@@ -36,6 +36,8 @@ export interface DutyReport {
 export interface DutyParts {
   readonly config: Config
   readonly place: Place
+  /** The folder of the daemon's shared memory. Missing where all runs in one process. */
+  readonly memoryDir?: string
   readonly daemon: Daemon
   readonly post: Post
   readonly log: Logger

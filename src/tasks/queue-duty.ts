@@ -57,7 +57,7 @@ export class QueueDuty implements Duty {
   }
 
   async load(): Promise<readonly Problem[]> {
-    const { post, log, config } = this.#parts
+    const { post, log, config, memoryDir } = this.#parts
     const { dataDir, maxQueued, maxFailed } = this.#config
     this.#claim = await FolderClaim.take(dataDir, CLAIM_MS)
     if (this.#claim === undefined)
@@ -78,7 +78,7 @@ export class QueueDuty implements Duty {
         accepted: (owner, upTo) => post.send({ owner }, TOPIC.accepted, upTo),
         refused: (owner, refused) => post.send({ owner }, TOPIC.refused, refused),
         answer: (owner, answer) => post.send({ owner }, TOPIC.answer, answer),
-        ranIn: (owner) => takeMarks(marksPath(config.runtimeDir, owner)),
+        ranIn: (owner) => (memoryDir === undefined ? undefined : takeMarks(marksPath(memoryDir, owner))),
         kill: (owner) => this.#kill(owner),
       },
     })

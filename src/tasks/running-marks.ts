@@ -1,6 +1,5 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { sharedMemoryDir } from '../shared/memory-folder.ts'
 
 const BYTES = 8
 
@@ -44,8 +43,8 @@ export class RunningMarks {
 }
 
 /** Where the marks of a process are. */
-export function marksPath(runtimeDir: string, owner: number): string {
-  return join(sharedMemoryDir(runtimeDir), `running-${owner}`)
+export function marksPath(memoryDir: string, owner: number): string {
+  return join(memoryDir, `running-${owner}`)
 }
 
 /** What ran in a process that has ended; undefined when it left no word. The file goes. */

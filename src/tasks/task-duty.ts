@@ -63,10 +63,10 @@ export class TaskDuty implements Duty {
 
   /** Where all runs in one process nothing is left to ask for them when it is killed. */
   #marks(concurrency: number): RunningMarks | undefined {
-    const { config, post, end, log } = this.#parts
-    if (end === undefined) return undefined
+    const { memoryDir, post, log } = this.#parts
+    if (memoryDir === undefined) return undefined
     try {
-      return new RunningMarks(marksPath(config.runtimeDir, post.self.owner), concurrency)
+      return new RunningMarks(marksPath(memoryDir, post.self.owner), concurrency)
     } catch (error) {
       log.warn({ err: error }, 'Cannot mark which tasks run: should this process be killed, each that it had is run alone')
       return undefined

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { sharedMemoryDir } from '../../src/shared/memory-folder.ts'
 import { DaemonProcess } from '../daemon-process.ts'
 
 const ROOT_ONLY = process.getuid?.() === 0 ? {} : { skip: 'only root can become somebody else' }
@@ -56,6 +58,9 @@ describe('user and group', () => {
     const heap = await daemon.request('POST', '/api/heap?slot=0')
 
     assert.equal(delivered, 'true')
+    // Without it, all that a task worker had when it was killed would be run alone.
+    const marks = readdirSync(sharedMemoryDir(join(daemon.dir, 'run'))).filter((name) => name.startsWith('running-'))
+    assert.ok(marks.length > 0, 'no task worker could mark which tasks run')
     assert.equal(status, 200)
     assert.deepEqual([before.seen, after.seen], [1, 2])
     assert.notEqual(after.pid, before.pid)
