@@ -3,8 +3,8 @@ export type ColumnValue = number | string
 /** A row by column name. Columns that `set` does not name become 0 or ''. */
 export type Row = Record<string, ColumnValue>
 
-/** A table of fixed columns in memory that every process of the daemon shares. */
-export interface Table<R extends Row = Row> {
+/** A table of fixed columns in memory that every process of the daemon shares. `R` may be an interface of yours. */
+export interface Table<R extends { [C in keyof R]: ColumnValue } = Row> {
   readonly name: string
   /** The number of rows that fit. */
   readonly size: number
