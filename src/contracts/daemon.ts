@@ -30,7 +30,10 @@ export interface DaemonStats {
   readonly tables: Readonly<Record<string, { rows: number; size: number }>>
 }
 
-/** Everything that a handler can do beyond its own connection: `this.daemon`. Works for every connection of every worker. */
+/**
+ * Everything that a handler can do beyond its own connection: `this.daemon`. Works for every connection of every worker.
+ * An fd that is no number, a user or group that is no string, and an option that there is not, are a TypeError.
+ */
 export interface Daemon {
   readonly name: string
   readonly version: string
@@ -69,10 +72,14 @@ export interface Daemon {
   info(fd: number): ConnectionInfo | undefined
   /**
    * Sends a datagram from a UDP port.
+   * @param to an IPv4 or IPv6 address: names are not looked up. On a unix datagram socket a path
    * @throws UnknownPortError when there is no UDP port of that name
    */
   sendTo(port: string, to: { address: string; port: number }, data: Message): void
-  /** Every connection of every worker that fits all of the filter. */
+  /**
+   * Every connection of every worker that fits all of the filter.
+   * @throws UnknownPortError when there is no port of that name
+   */
   connections(filter?: { port?: string; group?: string; uid?: string }): IterableIterator<ConnectionInfo>
 
   /**

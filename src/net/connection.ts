@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { checkName } from '../arguments.ts'
 import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { CloseReason } from '../contracts/close-reason.ts'
 import type { Connection, Message } from '../contracts/connection.ts'
@@ -176,6 +177,8 @@ export class SocketConnection implements Connection {
   }
 
   bind(uid: string): void {
+    // To the registry below, undefined is nobody.
+    checkName('user', uid)
     if (this.isOpen) this.#context.connections.bind(this, uid)
   }
 

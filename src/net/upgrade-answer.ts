@@ -15,6 +15,7 @@ export interface Denied {
 }
 
 const DENIED: Denied = { status: 403 }
+const KEYS = ['uid', 'groups', 'data', 'protocol']
 const EXPECTED = 'expected nothing, true, false, { status, body }, or { uid, groups, data, protocol }'
 
 /**
@@ -24,10 +25,13 @@ const EXPECTED = 'expected nothing, true, false, { status, body }, or { uid, gro
  * @throws TypeError or RangeError that names what cannot be used
  */
 export function checkUpgradeAnswer(answer: unknown, checkNames: (uid: string | undefined, groups: readonly string[]) => void): Accepted | Denied {
-  if (answer === undefined || answer === null || answer === true) return {}
+  if (answer === undefined || answer === true) return {}
   if (answer === false) return DENIED
-  if (typeof answer !== 'object') throw new TypeError(`onUpgrade returned ${valueText(answer)}, ${EXPECTED}`)
+  // Null is what many look-ups return for nobody: it lets nobody in.
+  if (typeof answer !== 'object' || answer === null) throw new TypeError(`onUpgrade returned ${valueText(answer)}, ${EXPECTED}`)
   if ('status' in answer) return checkDenied(answer as Denied)
+  // A refusal with a misspelt status must not let anybody in, nor a misspelt uid as nobody.
+  for (const key in answer) if (!KEYS.includes(key)) throw new TypeError(`onUpgrade returned an object with "${key}", ${EXPECTED}`)
   const { uid, groups, data, protocol } = answer as Accepted
   if (groups !== undefined && !Array.isArray(groups)) throw new TypeError(`onUpgrade returned ${valueText(groups)} for groups, expected a list of names`)
   checkNames(uid, groups ?? [])

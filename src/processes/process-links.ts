@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { checkOptions } from '../arguments.ts'
 import type { ProcessConfig } from '../config/work-schema.ts'
 import type { Processes, ProcessLink } from '../contracts/custom-process.ts'
 import { UnreachableError } from '../errors.ts'
@@ -41,8 +42,9 @@ class Link implements ProcessLink {
   }
 
   async request(message: unknown, options: { timeoutMs?: number } = {}): Promise<unknown> {
+    checkOptions(`ask process "${this.#name}"`, options, ['timeoutMs'])
     const { timeoutMs = REQUEST_TIMEOUT_MS } = options
-    if (!(timeoutMs > 0 && timeoutMs < 2 ** 31))
+    if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs < 2 ** 31))
       throw new RangeError(`Cannot wait for an answer as timeoutMs must be over 0 and under 2^31: it is ${timeoutMs}`)
     const deadline = performance.now() + timeoutMs
     const member = this.#next() ?? (await this.#someone(timeoutMs))

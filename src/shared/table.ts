@@ -1,3 +1,4 @@
+import { checkOptions } from '../arguments.ts'
 import type { TableConfig } from '../config/schema.ts'
 import type { ColumnValue, Row, Table } from '../contracts/table.ts'
 import { TableFullError, TableValueError } from '../errors.ts'
@@ -82,6 +83,7 @@ export class SharedTable implements Table {
 
   /** Rows are read a few hundred at a time: one that is set or deleted meanwhile may or may not be seen, every other is, once. */
   *entries(options: { prefix?: string } = {}): Iterable<[string, Row]> {
+    checkOptions(`read table "${this.name}"`, options, ['prefix'])
     const prefix = Buffer.from(options.prefix ?? '')
     // No key begins with it.
     if (prefix.length > MAX_KEY_BYTES || options.prefix?.isWellFormed() === false) return

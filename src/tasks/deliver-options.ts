@@ -1,3 +1,4 @@
+import { checkOptions } from '../arguments.ts'
 import type { DeliverOptions } from '../contracts/task.ts'
 
 const MAX_DELAY_MS = 100 * 366 * 24 * 3600 * 1000
@@ -8,8 +9,8 @@ const KEYS = ['delayMs', 'tries', 'backoffMs']
 
 /** @throws RangeError or TypeError that names what is wrong */
 export function deliverOptions(options: DeliverOptions): Required<DeliverOptions> {
+  checkOptions('deliver', options, KEYS)
   const { delayMs = 0, tries = 1, backoffMs = BACKOFF_MS } = options
-  for (const key in options) if (!KEYS.includes(key)) throw new TypeError(`Cannot deliver with "${key}": expected ${KEYS.join(', ')}`)
   if (!isTime(delayMs)) throw new RangeError(`Cannot deliver with delayMs ${show(delayMs)}: expected 0 to ${MAX_DELAY_MS}`)
   if (!isTime(backoffMs)) throw new RangeError(`Cannot deliver with backoffMs ${show(backoffMs)}: expected 0 to ${MAX_DELAY_MS}`)
   if (!(Number.isInteger(tries) && tries >= 1 && tries <= MAX_TRIES)) {

@@ -1,3 +1,4 @@
+import { checkOptions } from '../arguments.ts'
 import type { TasksConfig } from '../config/task-schema.ts'
 import { type DeliverOptions, TASK, type Task, type Tasks } from '../contracts/task.ts'
 import { QueueClosedError, QueueFullError, TaskFailedError, TaskTimeoutError } from '../errors.ts'
@@ -90,7 +91,9 @@ export class Deliverer implements Tasks {
     }
   }
 
-  async run<Output>(task: Task<unknown, Output>, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<Output> {
+  async run<Output>(task: Task<unknown, Output>, options: { readonly timeoutMs?: number } = {}): Promise<Output> {
+    checkOptions('run a task', options, ['timeoutMs'])
+    const { timeoutMs } = options
     const className = this.#classOf(task)
     if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0))
       throw new RangeError(`Cannot wait ${timeoutMs} ms for a task: expected timeoutMs to be over 0`)

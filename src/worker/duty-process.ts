@@ -47,7 +47,16 @@ async function start(message: ProcessStart): Promise<void> {
   const { daemon, post, userMetrics } = member
   const create = DUTIES[place.role]
   if (create === undefined) throw new RangeError(`There is no duty for role "${place.role}"`)
-  duty = await create({ config, place, memoryDir: message.store, daemon, post, log, kill: (owner) => tell({ type: 'kill', owner }), end: (exitCode) => void stop(0, exitCode) })
+  duty = await create({
+    config,
+    place,
+    memoryDir: message.store,
+    daemon,
+    post,
+    log,
+    kill: (owner) => tell({ type: 'kill', owner }),
+    end: (exitCode) => void stop(0, exitCode),
+  })
   metrics = new WorkerMetrics({ ports: () => [], custom: () => userMetrics.custom() })
   metrics.start()
   await member.start()

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
+import { isIP } from 'node:net'
 import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
+import { checkDestination, checkFd, checkName, checkOptions, exceptOf } from '../arguments.ts'
 import type { CloseFrame } from '../contracts/close-frame.ts'
 import type { ConnectionInfo, Message } from '../contracts/connection.ts'
 import type { Processes } from '../contracts/custom-process.ts'
@@ -97,10 +99,12 @@ export class WorkerDaemon implements Daemon {
   send(fd: number, message: Message): boolean {
     checkMessage(message)
     const connection = this.#parts.connections.get(fd)
+    if (connection === undefined) checkFd(fd)
     return connection === undefined ? this.#pass({ ...NOTHING, kind: 'send', fd, payload: message }) : connection.send(message)
   }
 
   close(fd: number, last?: Message, frame?: CloseFrame): boolean {
+    checkFd(fd)
     if (last !== undefined) checkMessage(last)
     const connection = this.#parts.connections.get(fd)
     const name = frame === undefined ? '' : JSON.stringify(checkCloseFrame(frame))
@@ -110,23 +114,34 @@ export class WorkerDaemon implements Daemon {
   }
 
   exists(fd: number): boolean {
+    checkFd(fd)
     return this.#parts.registry.ownerOf(fd) !== undefined
   }
 
   info(fd: number): ConnectionInfo | undefined {
+    checkFd(fd)
     return this.#parts.registry.get(fd)
   }
 
   sendTo(port: string, to: { address: string; port: number }, data: Message): void {
     checkMessage(data)
+    // A unix socket has a path for an address.
+    const isPath = isIP(to.address) === 0 && this.ports.some((known) => known.name === port && known.address.startsWith('/'))
+    checkDestination(to, { isPath })
     if (!this.#parts.sendTo(port, to, data)) throw new UnknownPortError(`Cannot send a datagram from port "${port}": the config has no udp port of that name`)
   }
 
   connections(filter: { port?: string; group?: string; uid?: string } = {}): IterableIterator<ConnectionInfo> {
+    checkOptions('look for connections', filter, ['port', 'group', 'uid'])
+    const { port, group, uid } = filter
+    if (port !== undefined) this.#checkPort(port, 'look for connections of')
+    if (group !== undefined) checkName('group', group)
+    if (uid !== undefined) checkName('user', uid)
     return this.#parts.registry.connections(filter)
   }
 
   bind(fd: number, uid: string): boolean {
+    checkFd(fd)
     const { connections, registry } = this.#parts
     const connection = connections.get(fd)
     if (connection === undefined) return registry.bind(fd, uid) && this.#pass({ ...NOTHING, kind: 'bind', fd, name: uid })
@@ -135,6 +150,7 @@ export class WorkerDaemon implements Daemon {
   }
 
   unbind(fd: number): boolean {
+    checkFd(fd)
     const { connections, registry } = this.#parts
     if (!registry.unbind(fd)) return false
     const connection = connections.get(fd)
@@ -144,6 +160,7 @@ export class WorkerDaemon implements Daemon {
   }
 
   sendToUser(uid: string, message: Message): number {
+    checkName('user', uid)
     checkMessage(message)
     let accepted = 0
     for (const fd of this.#parts.registry.fdsOf(uid)) if (this.send(fd, message)) accepted++
@@ -151,14 +168,17 @@ export class WorkerDaemon implements Daemon {
   }
 
   isOnline(uid: string): boolean {
+    checkName('user', uid)
     return this.#parts.registry.isOnline(uid)
   }
 
   fdsOf(uid: string): number[] {
+    checkName('user', uid)
     return this.#parts.registry.fdsOf(uid)
   }
 
   join(fd: number, group: string): boolean {
+    checkFd(fd)
     const { connections, registry } = this.#parts
     const connection = connections.get(fd)
     if (connection === undefined) return registry.join(fd, group) && this.#pass({ ...NOTHING, kind: 'join', fd, name: group })
@@ -167,6 +187,8 @@ export class WorkerDaemon implements Daemon {
   }
 
   leave(fd: number, group: string): boolean {
+    checkFd(fd)
+    checkName('group', group)
     const { connections, registry } = this.#parts
     const connection = connections.get(fd)
     if (connection === undefined) return registry.leave(fd, group) && this.#pass({ ...NOTHING, kind: 'leave', fd, name: group })
@@ -174,20 +196,20 @@ export class WorkerDaemon implements Daemon {
     return true
   }
 
-  publish(group: string, message: Message, options: { except?: number | readonly number[] } = {}): void {
+  publish(group: string, message: Message, options?: { except?: number | readonly number[] }): void {
+    checkName('group', group)
     checkMessage(message)
+    const except = exceptOf(options)
     // Nobody can be in it; and a message of the bus has room for no name of any length.
-    if (typeof group !== 'string' || group.length > MAX_NAME_BYTES) return
-    const except = options.except === undefined ? [] : typeof options.except === 'number' ? [options.except] : options.except
+    if (group.length > MAX_NAME_BYTES) return
     this.#parts.connections.publish(group, message, except)
     this.#parts.bus.sendToAll({ ...NOTHING, kind: 'publish', name: group, except, payload: message })
   }
 
   broadcast(message: Message, options: { port?: string } = {}): void {
+    checkOptions('broadcast', options, ['port'])
     const { port } = options
-    if (port !== undefined && !this.ports.some((known) => known.name === port)) {
-      throw new UnknownPortError(`Cannot broadcast to port "${port}": the config has no port of that name`)
-    }
+    if (port !== undefined) this.#checkPort(port, 'broadcast to')
     checkMessage(message)
     this.#parts.connections.broadcast(message, port, [])
     this.#parts.bus.sendToAll({ ...NOTHING, kind: 'broadcast', name: port ?? '', payload: message })
@@ -255,6 +277,11 @@ export class WorkerDaemon implements Daemon {
   /** Ends what this object holds open. */
   async release(): Promise<void> {
     await this.#agent?.destroy()
+  }
+
+  #checkPort(name: string, action: string): void {
+    if (this.ports.some((port) => port.name === name)) return
+    throw new UnknownPortError(`Cannot ${action} port "${name}": the config has no port of that name`)
   }
 
   /** To the worker that owns the connection; false when nobody does. */

@@ -7,6 +7,7 @@ import { senderOf } from '../ipc/sender-of.ts'
 import { family } from '../metrics/families.ts'
 import type { MetricJson } from '../metrics/metric-json.ts'
 import { shows } from '../shows.ts'
+import { valueText } from '../value-text.ts'
 
 const TOPIC = 'worker'
 // A worker that has not asked for its messages yet, as its handlers have not started, gets them then.
@@ -39,6 +40,7 @@ export class WorkerMessages implements Workers {
   }
 
   sendTo(slot: number, message: unknown): boolean {
+    if (typeof slot !== 'number') throw new TypeError(`Cannot send to the worker in slot ${valueText(slot)}: expected a number`)
     const member = this.#post.at({ role: 'worker', index: slot })
     return member !== undefined && this.#send(member, message)
   }
@@ -55,6 +57,7 @@ export class WorkerMessages implements Workers {
   }
 
   onMessage(callback: Callback): () => void {
+    if (typeof callback !== 'function') throw new TypeError(`Cannot give messages to ${valueText(callback)}: expected a function`)
     this.#callbacks.add(callback)
     if (this.#isHolding) setImmediate(() => this.#release())
     return () => this.#callbacks.delete(callback)

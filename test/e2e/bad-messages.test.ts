@@ -90,7 +90,7 @@ test('publish to what can be the name of no group reaches nobody, and fails with
     'tcp.js': `import { TcpHandler } from 'polyport'
 export default class Tcp extends TcpHandler {
   onReceive(connection) {
-    for (const group of ['x'.repeat(70_000), 5, undefined]) this.daemon.publish(group, 'lost')
+    for (const group of ['x'.repeat(70_000), '', '\\ud800']) this.daemon.publish(group, 'lost')
     connection.send('done')
   }
 }`,

@@ -18,6 +18,9 @@ const ANSWERS = {
   informationalStatus: { status: 101 },
   text: 'no',
   number: 0,
+  null: null,
+  noStatus: { code: 401, body: 'log in first' },
+  userId: { userId: 'ada' },
   good: { uid: 'ada', groups: ['room'], data: { since: 1 } },
   refused: { status: 402, body: 'pay first' },
 }
@@ -44,7 +47,22 @@ async function ask(t: TestContext, daemon: DaemonProcess, path: string): Promise
 test('an answer of onUpgrade that means nothing is a failure of the handler: 500, and nothing else ends', async (t) => {
   const daemon = await DaemonProcess.start(t, { ports: [{ name: 'ws', protocol: 'websocket', port: 0, handler: './ws.js' }] }, { files: FILES })
   const pids = childrenOf(daemon.pid)
-  const wrong = ['longUid', 'emptyUid', 'numberUid', 'longGroup', 'textGroups', 'textData', 'objectBody', 'textStatus', 'informationalStatus', 'text', 'number']
+  const wrong = [
+    'longUid',
+    'emptyUid',
+    'numberUid',
+    'longGroup',
+    'textGroups',
+    'textData',
+    'objectBody',
+    'textStatus',
+    'informationalStatus',
+    'text',
+    'number',
+    'null',
+    'noStatus',
+    'userId',
+  ]
 
   for (const path of wrong) assert.equal(await ask(t, daemon, path), 500, path)
 
