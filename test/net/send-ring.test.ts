@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { closeSync, readdirSync, readlinkSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { streamHandleOf } from '../../src/net/node-internals.ts'
 import { SendRing } from '../../src/net/send-ring.ts'
+import { ringsOf } from './rings.ts'
 
 /** Why there is no ring on this machine: an older Node or kernel, or a container that forbids it. */
 const missing = ((): string | false => {
@@ -162,14 +163,3 @@ test('send ring: takes nothing more when the kernel takes no more of it, to make
   assert.ok(ring.isBroken)
   assert.equal(member.cuts.length, 8)
 })
-
-/** The descriptors of this process's rings. */
-function ringsOf(): number[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[io_uring]' ? [Number(fd)] : []
-    } catch {
-      return []
-    }
-  })
-}
