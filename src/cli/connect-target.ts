@@ -15,25 +15,33 @@ export function parseTarget(url: string): Target | undefined {
   if (!URL.canParse(url)) return undefined
   const parsed = new URL(url)
   const { protocol, hostname, port } = parsed
-  if ((protocol === 'ws:' || protocol === 'wss:') && hostname !== '') return { kind: 'websocket', url }
+  if (hostname === '' || surplusOf(parsed) !== undefined) return undefined
+  if (isWebSocket(protocol)) return { kind: 'websocket', url }
   const kind = KINDS[protocol]
-  if (kind === undefined || hostname === '' || Number(port) === 0 || surplusOf(parsed) !== undefined) return undefined
+  if (kind === undefined || Number(port) === 0) return undefined
   return { kind, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
 }
 
 /** Why `parseTarget` has found no target in a URL. */
 export function whyNoTarget(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
-  const kind = parsed && KINDS[parsed.protocol]
   const surplus = parsed && surplusOf(parsed)
-  if (kind !== undefined && surplus !== undefined) return `a ${kind} URL has no ${surplus}, expected ${kind}://host:port`
-  return 'expected tcp://host:port, tls://host:port, udp://host:port, ws://…, wss://… or unix:/path'
+  if (parsed === undefined || surplus === undefined) return 'expected tcp://host:port, tls://host:port, udp://host:port, ws://…, wss://… or unix:/path'
+  const { protocol } = parsed
+  return `a ${protocol.slice(0, -1)} URL has no ${surplus}, expected ${protocol}//host:port${isWebSocket(protocol) ? '/path' : ''}`
 }
 
-/** What a URL has beside host and port: nobody would be sent it. */
-function surplusOf({ username, password, pathname, search, hash }: URL): string | undefined {
+/** What a URL of ours has too much: nobody would be sent it. */
+function surplusOf({ protocol, username, password, pathname, search, hash }: URL): string | undefined {
+  // RFC 6455 section 3 forbids a fragment, and nothing else.
+  if (isWebSocket(protocol)) return hash === '' ? undefined : 'fragment'
+  if (KINDS[protocol] === undefined) return undefined
   if (username !== '' || password !== '') return 'user'
   if (pathname !== '' && pathname !== '/') return 'path'
   if (search !== '') return 'query'
   return hash === '' ? undefined : 'fragment'
+}
+
+function isWebSocket(protocol: string): boolean {
+  return protocol === 'ws:' || protocol === 'wss:'
 }

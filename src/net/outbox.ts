@@ -8,6 +8,9 @@ export const SCRATCH_BYTES = 64 * 1024
 // From so many connections on, one system call for all is cheaper than one for each.
 const RING_FROM = 8
 
+// Of all outboxes of this process: what it takes is never given back, as nobody may use that memory then. Null where there is none to be had. Not made before it is needed.
+let sharedRing: SendRing | null | undefined
+
 /**
  * Everything that is sent to one connection within one turn of the event loop leaves in one system call.
  *
@@ -25,8 +28,6 @@ export class Outbox {
   reader: SocketConnection | null = null
   #waiting: SocketConnection[] = []
   #isScheduled = false
-  // Null where there is none to be had. Not made before it is needed: it takes some memory.
-  #ring: SendRing | null | undefined
   readonly #log: Logger
   readonly #flushAll = (): void => this.flushAll()
 
@@ -58,29 +59,29 @@ export class Outbox {
     this.#isScheduled = false
     const waiting = this.#waiting
     this.#waiting = []
-    const ring = waiting.length < RING_FROM ? null : this.#openRing()
+    const ring = waiting.length < RING_FROM ? null : openRing(this.#log)
     if (ring === null) for (const connection of waiting) connection.flush()
     else {
       for (const connection of waiting) connection.flush(ring)
       ring.submit()
-      if (ring.isBroken) this.#giveUpRing('the kernel took no more of it')
+      if (ring.isBroken) giveUpRing(this.#log, 'the kernel took no more of it')
     }
   }
+}
 
-  #openRing(): SendRing | null {
-    if (this.#ring !== undefined) return this.#ring
-    try {
-      this.#ring = new SendRing()
-      this.#log.debug('What goes to many connections leaves in one system call (io_uring)')
-      return this.#ring
-    } catch (error) {
-      return this.#giveUpRing((error as Error).message)
-    }
+function openRing(log: Logger): SendRing | null {
+  if (sharedRing !== undefined) return sharedRing
+  try {
+    sharedRing = new SendRing()
+    log.debug('What goes to many connections leaves in one system call (io_uring)')
+    return sharedRing
+  } catch (error) {
+    return giveUpRing(log, (error as Error).message)
   }
+}
 
-  #giveUpRing(reason: string): null {
-    this.#log.debug({ reason }, 'What goes to many connections leaves in a system call for each (no io_uring)')
-    this.#ring = null
-    return null
-  }
+function giveUpRing(log: Logger, reason: string): null {
+  log.debug({ reason }, 'What goes to many connections leaves in a system call for each (no io_uring)')
+  sharedRing = null
+  return null
 }

@@ -114,7 +114,8 @@ export class SendQueue implements PastWriter, RingSender {
     const handle = streamHandleOf(socket)
     // What has failed while it was made is not open any more.
     if (handle === undefined || !ring.add(this, handle.fd, bytes)) return false
-    this.#written = null
+    // The socket holds nothing, and says so only when it held much.
+    this.#keep(EMPTY, 0)
     this.#countByRing(bytes.byteLength)
     return true
   }

@@ -60,7 +60,8 @@ export class SendRing {
   add(sender: RingSender, fd: number, bytes: Uint8Array): boolean {
     // Before it is added: nobody is cut short while being added.
     if (this.#count === CAPACITY) this.#enter()
-    if (this.#isBroken || (bytes !== this.#last && !this.#place(bytes))) return false
+    if (bytes !== this.#last && !this.#place(bytes)) return false
+    if (this.#isBroken) return false
     const ring = this.#ring
     const slot = ring.tail & (CAPACITY - 1)
     ring.tail = (ring.tail + 1) | 0

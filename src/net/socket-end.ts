@@ -12,6 +12,14 @@ const LINGER_MS = 1000
  */
 export const MAX_DISCARDED_BYTES = 1024 * 1024
 
+// A client that uploads and reads only then gets the answer that says why not, if this is enough for the rest.
+const MAX_REFUSED_BYTES = 16 * 1024 * 1024
+
+/** What a client that is told why its request is refused still sends is read, so that it gets to the answer, and is cut if there is no end. */
+export function boundRefused(socket: Socket): void {
+  boundDiscarded(socket, () => socket.destroy(), MAX_REFUSED_BYTES)
+}
+
 /** Sends what is left, then FIN, and waits a bounded time for the client's. */
 export function endInGoodOrder(socket: Socket): void {
   if (socket.destroyed) return
@@ -24,10 +32,10 @@ export function endInGoodOrder(socket: Socket): void {
 }
 
 /** Counts what still comes of a socket that is to close. @param stop called with each read that is one too many */
-export function boundDiscarded(socket: Socket, stop: () => void): void {
+export function boundDiscarded(socket: Socket, stop: () => void, maxBytes: number = MAX_DISCARDED_BYTES): void {
   let bytes = 0
   socket.on('data', (chunk: Buffer) => {
     bytes += chunk.length
-    if (bytes >= MAX_DISCARDED_BYTES) stop()
+    if (bytes >= maxBytes) stop()
   })
 }

@@ -68,6 +68,7 @@ describe('whyNoTarget()', () => {
     ['tcp://h:1/path', 'a tcp URL has no path, expected tcp://host:port'],
     ['tls://me:secret@h:1', 'a tls URL has no user, expected tls://host:port'],
     ['udp://h:1?a=b', 'a udp URL has no query, expected udp://host:port'],
+    ['wss://h/ws?a=b#c', 'a wss URL has no fragment, expected wss://host:port/path'],
     ['udp://h:1/#a', 'a udp URL has no fragment, expected udp://host:port'],
   ] as const) {
     test(`says of ${url} what it has too much`, () => {

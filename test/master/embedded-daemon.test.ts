@@ -11,6 +11,7 @@ import { createDaemon, daemon as current, NotInDaemonError } from 'polyport'
 import { request } from 'undici'
 import { sharedMemoryDir } from '../../src/shared/memory-folder.ts'
 import { Client } from '../daemon-process.ts'
+import { ringsOf } from '../net/rings.ts'
 
 const FOLDER = join(import.meta.dirname, '..', '.tmp')
 
@@ -115,6 +116,33 @@ test('createDaemon() says once which of the config has no effect in this process
 
   assert.deepEqual(warningsOf({ workers: 3, user: 'root', maxRequests: 9, watch: { enabled: true } }), [['workers', 'user', 'maxRequests', 'watch']])
   assert.deepEqual(warningsOf({ workers: 1, watch: { paths: ['.'] } }), [])
+})
+
+test('daemons in this process that send to many leave no descriptor each', async (t) => {
+  const text = `import { TcpHandler } from 'polyport'
+export default class All extends TcpHandler {
+  onConnect(connection) { connection.send('welcome') }
+  onReceive(_, message) { this.daemon.broadcast(message) }
+}`
+  const open = async (): Promise<{ daemon: Daemon; clients: Client[] }> => {
+    const handler = handlerFile(t, 'all.mjs', text)
+    const ports: ConfigInput['ports'] = [{ name: 'line', protocol: 'tcp', port: 0, handler }]
+    const daemon = await createDaemon({ runtimeDir: join(dirname(handler), 'run'), log: { level: 'silent' }, ports })
+    const clients = await Promise.all(Array.from({ length: 10 }, () => Client.open(whereOf(daemon, 'line'))))
+    for (const client of clients) await client.until('welcome\r\n')
+    return { daemon, clients }
+  }
+  const rings: number[] = []
+  for (const _ of [1, 2]) {
+    const both = [await open(), await open()]
+    for (const [i, { clients }] of both.entries()) clients[0]?.write(`to all of ${i}\r\n`)
+    for (const [i, { clients }] of both.entries()) for (const client of clients) await client.until(`to all of ${i}\r\n`)
+    for (const { daemon } of both) await daemon.stop()
+    rings.push(ringsOf().length)
+  }
+
+  const [first, second] = rings
+  assert.equal(second, first)
 })
 
 test('daemon.http is an Agent that requests go through', async (t) => {

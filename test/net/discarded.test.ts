@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import tls from 'node:tls'
 import { DaemonProcess } from '../daemon-process.ts'
 import { MIB } from '../reliability/process-figures.ts'
@@ -15,6 +15,14 @@ import { TcpHandler } from 'polyport'
 export default class Bye extends TcpHandler {
   onReceive(connection) { connection.close('bye') }
 }`,
+  'http.js': `
+import { HttpHandler } from 'polyport'
+export default class Late extends HttpHandler {
+  async onRequest(request, response) {
+    for await (const chunk of request);
+    response.end('done')
+  }
+}`,
   'ws.js': `
 import { WebSocketHandler } from 'polyport'
 export default class Bye extends WebSocketHandler {
@@ -23,6 +31,14 @@ export default class Bye extends WebSocketHandler {
 }
 const TLS = { cert: './cert.pem', key: './key.pem' }
 const LIMITS = { maxPayload: 2 * MIB }
+const HTTP = { protocol: 'http', port: 0, handler: './http.js' }
+const REFUSING = [
+  { ...HTTP, name: 'announced' },
+  { ...HTTP, name: 'chunked' },
+  { ...HTTP, name: 'chunked-tls', tls: TLS },
+  { ...HTTP, name: 'malformed' },
+  { name: 'upgrade', protocol: 'websocket', port: 0, handler: './ws.js', origins: ['https://example.org'] },
+]
 const PORTS = [
   { name: 'tcp', protocol: 'tcp', port: 0, handler: './tcp.js' },
   { name: 'tls', protocol: 'tcp', port: 0, handler: './tcp.js', tls: TLS },
@@ -63,19 +79,29 @@ async function flood(socket: net.Socket, first: Buffer, chunk: Buffer): Promise<
   }
 }
 
+async function connectTo(t: TestContext, daemon: DaemonProcess, name: string): Promise<net.Socket> {
+  // It goes on when the other side has ended.
+  const where = { ...(await daemon.address(name)), allowHalfOpen: true }
+  const isTls = name.endsWith('tls') || name === 'wss'
+  const socket = isTls ? tls.connect({ ...where, servername: 'localhost', ca: authority.cert, ALPNProtocols: [] }) : net.connect(where)
+  t.after(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.resume()
+  await once(socket, isTls ? 'secureConnect' : 'connect')
+  return socket
+}
+
+/** MiB that each port has read. */
+async function mibReceived(daemon: DaemonProcess): Promise<{ port: string | undefined; mib: number }[]> {
+  return Array.from((await daemon.metrics()).matchAll(/^polyport_bytes_received_total\{port="([\w-]+)"\} (\d+)$/gm), ([, port, bytes]) => ({
+    port,
+    mib: Number(bytes) / MIB,
+  }))
+}
+
 test('of what a client sends behind the end of its connection no more than 1 MiB is read, whatever the protocol', async (t) => {
   const daemon = await DaemonProcess.start(t, { ports: PORTS }, { files: FILES })
-  const connect = async (name: string): Promise<net.Socket> => {
-    // It goes on when the other side has ended.
-    const where = { ...(await daemon.address(name)), allowHalfOpen: true }
-    const isTls = name === 'tls' || name === 'wss'
-    const socket = isTls ? tls.connect({ ...where, servername: 'localhost', ca: authority.cert, ALPNProtocols: [] }) : net.connect(where)
-    t.after(() => socket.destroy())
-    socket.on('error', () => {})
-    socket.resume()
-    await once(socket, isTls ? 'secureConnect' : 'connect')
-    return socket
-  }
+  const connect = (name: string): Promise<net.Socket> => connectTo(t, daemon, name)
   const upgrade = async (name: string): Promise<net.Socket> => {
     const socket = await connect(name)
     socket.write(HANDSHAKE)
@@ -93,14 +119,56 @@ test('of what a client sends behind the end of its connection no more than 1 MiB
     flood(await upgrade('ws-error'), WRONG, CHUNK),
   ])
 
-  const received = Array.from((await daemon.metrics()).matchAll(/^polyport_bytes_received_total\{port="([\w-]+)"\} (\d+)$/gm), ([, port, bytes]) => ({
-    port,
-    mib: Number(bytes) / MIB,
-  }))
+  const received = await mibReceived(daemon)
   assert.equal(received.length, PORTS.length)
   t.diagnostic(received.map(({ port, mib }) => `${port} ${mib.toFixed(2)} MiB`).join(', '))
   assert.deepEqual(
     received.filter(({ mib }) => mib > 1.5),
     [],
   )
+})
+
+test('of what a client sends behind a request that is refused no more than 16 MiB is read', async (t) => {
+  const daemon = await DaemonProcess.start(t, { ports: REFUSING }, { files: FILES })
+  const connect = (name: string): Promise<net.Socket> => connectTo(t, daemon, name)
+  const head = (...fields: string[]): Buffer => Buffer.from(['POST / HTTP/1.1', 'Host: x', ...fields, '\r\n'].join('\r\n'))
+  const chunk = Buffer.concat([Buffer.from(`${CHUNK.length.toString(16)}\r\n`), CHUNK, Buffer.from('\r\n')])
+
+  await Promise.all([
+    flood(await connect('announced'), head('Content-Length: 1000000000000'), CHUNK),
+    flood(await connect('chunked'), head('Transfer-Encoding: chunked'), chunk),
+    flood(await connect('chunked-tls'), head('Transfer-Encoding: chunked'), chunk),
+    flood(await connect('malformed'), Buffer.from('what?\r\n\r\n'), CHUNK),
+    flood(await connect('upgrade'), Buffer.from(HANDSHAKE.replace('Host: x', 'Host: x\r\nOrigin: https://example.net')), CHUNK),
+  ])
+
+  const received = await mibReceived(daemon)
+  assert.equal(received.length, REFUSING.length)
+  t.diagnostic(received.map(({ port, mib }) => `${port} ${mib.toFixed(2)} MiB`).join(', '))
+  assert.deepEqual(
+    // 4 MiB are the body that it may have.
+    received.filter(({ mib }) => mib > 21),
+    [],
+  )
+})
+
+test('a client that reads only when it has sent a body which is too long gets its 413', async (t) => {
+  const daemon = await DaemonProcess.start(t, { ports: REFUSING }, { files: FILES })
+  const body = Buffer.alloc(12 * MIB)
+  const upload = async (): Promise<string> => {
+    const socket = await connectTo(t, daemon, 'announced')
+    socket.pause()
+    const answer = new Promise<string>((resolve) => {
+      socket.once('data', (data) => resolve(String(data)))
+      socket.once('close', () => resolve(''))
+    })
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`)
+    socket.write(body, () => socket.resume())
+    return answer
+  }
+  let answer = ''
+  // It has a second, which is little where the machine is busy.
+  for (let tries = 0; tries < 5 && !answer.startsWith('HTTP'); tries++) answer = await upload()
+
+  assert.match(answer, /^HTTP\/1\.1 413 /)
 })

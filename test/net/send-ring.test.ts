@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { closeSync, readdirSync, readlinkSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { streamHandleOf } from '../../src/net/node-internals.ts'
 import { SendRing } from '../../src/net/send-ring.ts'
+import { ringsOf } from './rings.ts'
 
 /** Why there is no ring on this machine: an older Node or kernel, or a container that forbids it. */
 const missing = ((): string | false => {
@@ -148,13 +149,17 @@ test('send ring: nobody is cut short while being added, and all are told when th
   assert.deepEqual(told, Array.from({ length: 256 }, (_, i) => [i, 0, 256]).flat())
 })
 
-/** The descriptors of this process's rings. */
-function ringsOf(): number[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[io_uring]' ? [Number(fd)] : []
-    } catch {
-      return []
-    }
-  })
-}
+test('send ring: takes nothing more when the kernel takes no more of it, to make room in its memory, either', { skip: missing }, async (t) => {
+  const before = ringsOf()
+  const ring = new SendRing()
+  const [descriptor] = ringsOf().filter((fd) => !before.includes(fd))
+  const [member] = await pairs(t, 1)
+  assert.ok(member && descriptor !== undefined)
+  closeSync(descriptor)
+  const chunks = Array.from({ length: 9 }, (_, i) => Buffer.alloc(30_000, i))
+  const added = chunks.map((bytes) => ring.add(member, member.fd, bytes))
+
+  assert.deepEqual(added, [...new Array<boolean>(8).fill(true), false])
+  assert.ok(ring.isBroken)
+  assert.equal(member.cuts.length, 8)
+})
