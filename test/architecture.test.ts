@@ -8,7 +8,8 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url))
 
 // From the bottom up. A file imports values from its own folder or from a layer further down, never up or sideways.
 const LAYERS = [
-  ['arguments.ts', 'errors.ts', 'make-folder.ts', 'shows.ts', 'value-text.ts', 'version.ts'],
+  ['errors.ts', 'make-folder.ts', 'shows.ts', 'value-text.ts', 'version.ts'],
+  ['arguments.ts'],
   ['contracts', 'config'],
   ['framing', 'modules'],
   // A port keeps its own counters, and what a worker reports of them travels over ipc.
