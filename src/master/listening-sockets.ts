@@ -88,7 +88,8 @@ export class ListeningSockets {
 function close({ stream, datagrams }: Pick<ListeningSocket, 'stream' | 'datagrams'>): void {
   // Also unlinks the path of a unix socket.
   stream?.close()
-  for (const { socket } of datagrams ?? []) socket.close()
+  // Not the socket: where a worker has closed the same handle before, in one process, dgram would use it again, which ends the process.
+  for (const { handle } of datagrams ?? []) handle.close()
 }
 
 /** Whether a port of a new config can go on with this socket. One whose number the system chose is known by its name. */

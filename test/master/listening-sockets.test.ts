@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import dgram from 'node:dgram'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { resolveConfig } from '../../src/config/load-config.ts'
 import { BindError } from '../../src/errors.ts'
 import { ListeningSockets } from '../../src/master/listening-sockets.ts'
+import { receiveOn } from '../../src/net/node-internals.ts'
 
 test('ListeningSockets.open() leaves no socket of a udp port open when a further one cannot be bound', async (t) => {
   const { ports } = resolveConfig({ ports: [{ protocol: 'udp', port: 0, handler: './h.ts' }] })
@@ -21,4 +23,19 @@ test('ListeningSockets.open() leaves no socket of a udp port open when a further
 
   assert.equal(sockets.length, 4)
   for (const socket of sockets) assert.throws(() => socket.address(), 'it is closed')
+})
+
+test('ListeningSockets.close() may come long after a worker in the same process has closed the handle of a udp port', async (t) => {
+  const { ports } = resolveConfig({ ports: [{ protocol: 'udp', port: 0, handler: './h.ts' }] })
+  const sockets = await ListeningSockets.open(ports, 1)
+  t.after(() => sockets.close())
+  const handle = sockets.all[0]?.datagrams?.[0]?.handle
+  assert.ok(handle !== undefined)
+
+  const socket = await receiveOn(handle, { type: 'udp4' })
+  await new Promise<void>((resolve) => socket.close(resolve))
+  for (let i = 0; i < 5; i++) await setImmediate()
+
+  // It would not throw: it would end the process.
+  sockets.close()
 })
