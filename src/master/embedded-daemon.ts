@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { AdminServer } from '../admin/admin-server.ts'
 import { loadConfig, resolveConfig } from '../config/load-config.ts'
 import type { Config, ConfigInput } from '../config/schema.ts'
@@ -41,8 +42,9 @@ export class EmbeddedDaemon {
     this.#overview = new Overview({ config, appVersion: '', book: this.#book })
   }
 
-  static async start(input: ConfigInput | string): Promise<Daemon> {
-    const config = typeof input === 'string' ? loadConfig(input) : resolveConfig(input)
+  static async start(input: ConfigInput | string | URL): Promise<Daemon> {
+    const file = input instanceof URL ? fileURLToPath(input) : input
+    const config = typeof file === 'string' ? loadConfig(file) : resolveConfig(file)
     const embedded = new EmbeddedDaemon(config)
     try {
       return await embedded.#start()

@@ -114,6 +114,7 @@ export class Store {
   rows(name: string): Rows {
     const known = this.#rows.get(name)
     if (known !== undefined) return known
+    this.#mustBeOpen()
     const open = (): Database<Buffer, Buffer> => this.#root.openDB<Buffer, Buffer>({ name, ...BINARY })
     // With a transaction that fails what was opened in it is gone.
     if (this.#isInTransaction) return new StoreRows(this, open())

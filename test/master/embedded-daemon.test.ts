@@ -5,6 +5,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import type { ConfigInput, Daemon } from 'polyport'
 import { createDaemon, daemon as current, NotInDaemonError } from 'polyport'
@@ -56,9 +57,21 @@ test('createDaemon() runs a worker in this process, and stop() leaves nothing', 
   await daemon.stop()
   await client.closed
   const closed = /^Error: The daemon has stopped/
-  for (const use of [() => daemon.tables['t']?.get('a'), () => daemon.tables['t']?.set('a', { n: 1 }), () => daemon.stats()]) assert.throws(use, closed)
+  const uses = [() => daemon.tables['t']?.get('a'), () => daemon.tables['t']?.set('a', { n: 1 }), () => daemon.stats(), () => daemon.counter('never asked for')]
+  for (const use of uses) assert.throws(use, closed)
   assert.throws(() => current(), NotInDaemonError)
   assert.equal(existsSync(memory), false)
+})
+
+test('createDaemon() takes a config file by its file: URL, as tests know their neighbours', async (t) => {
+  const handler = handlerFile(t, 'echo.mjs', ECHO)
+  const file = join(dirname(handler), 'config.json')
+  writeFileSync(file, JSON.stringify({ name: 'by-url', ports: [{ protocol: 'tcp', port: 0, handler: './echo.mjs' }] }))
+
+  const daemon = await createDaemon(pathToFileURL(file))
+
+  assert.equal(daemon.name, 'by-url')
+  await daemon.stop()
 })
 
 test('createDaemon() with two daemons in one process: each has its own memory', async (t) => {
