@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Finding, Path } from './finding.ts'
-import { schemaAt } from './json-schema.ts'
+import { type JsonSchema, schemaAt } from './json-schema.ts'
 import { nearest } from './nearest.ts'
 
 type Issue = z.core.$ZodIssue
@@ -16,9 +16,9 @@ export function findingsOf(issues: readonly Issue[], value: unknown): Finding[] 
 function findingsOfIssue(issue: Issue, value: unknown): Finding[] {
   const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(schemaAt(path, value)?.properties ?? {})
-    const list = known.map((name) => `"${name}"`).join(', ')
-    return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, known, list), isKey: true }))
+    const properties = schemaAt(path, value)?.properties ?? {}
+    // Not at the top, where host and port are those of no port.
+    return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, properties, { isTop: path.length === 0 }), isKey: true }))
   }
   if (issue.code === 'invalid_key') {
     return [{ path, message: `the name ${show(path.at(-1))} cannot be used: ${issue.issues[0]?.message ?? 'expected a name'}`, isKey: true }]
@@ -37,10 +37,20 @@ function foundText(issue: Issue, found: unknown): string {
   return `, found ${show(found)}`
 }
 
-function unknownKey(key: string, known: readonly string[], list: string): string {
+function unknownKey(key: string, properties: Readonly<Record<string, JsonSchema>>, { isTop }: { readonly isTop: boolean }): string {
+  const known = Object.keys(properties)
+  const [parent, ...others] = isTop ? [] : known.filter((name) => hasKey(properties[name], key))
+  if (parent !== undefined && others.length === 0) return `unknown key ${show(key)}, did you mean "${parent}.${key}"?`
   const near = nearest(key, known)
   if (near !== undefined) return `unknown key ${show(key)}, did you mean "${near}"?`
+  const list = known.map((name) => `"${name}"`).join(', ')
   return known.length === 0 ? `unknown key ${show(key)}` : `unknown key ${show(key)}, expected one of ${list}`
+}
+
+/** Whether an object of this schema, or of a branch of it, may have the key. */
+function hasKey(schema: JsonSchema | undefined, key: string): boolean {
+  if (schema === undefined) return false
+  return Object.hasOwn(schema.properties ?? {}, key) || [...(schema.oneOf ?? []), ...(schema.anyOf ?? [])].some((branch) => hasKey(branch, key))
 }
 
 const TYPES: Readonly<Record<string, string>> = {

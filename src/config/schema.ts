@@ -82,7 +82,7 @@ const websocketPath = z
       .string()
       .regex(/^\//, 'expected a path that starts with "/"')
       .default('/')
-      .describe('The path that upgrades to WebSocket; other upgrades are ignored.'),
+      .describe('The path that upgrades to WebSocket; on another one a request to upgrade is answered as a plain GET.'),
     handler,
     options,
     limits,

@@ -49,6 +49,6 @@ export class Reloads {
     }
     this.done++
     this.seconds = (performance.now() - start) / 1000
-    this.#log.info({ seconds: this.seconds }, 'Reloaded')
+    this.#log.info({ seconds: Number(this.seconds.toFixed(3)) }, 'Reloaded')
   }
 }

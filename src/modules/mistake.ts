@@ -3,6 +3,8 @@ export interface Mistake {
   readonly message: string
   /** Where it is another file than the module itself, such as one that it imports. */
   readonly file?: string
+  /** Where it is the config that is wrong: the place in it. */
+  readonly path?: string
   readonly line?: number
   readonly column?: number
 }

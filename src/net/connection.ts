@@ -31,7 +31,8 @@ export class SocketConnection implements Connection {
   readonly wire: Wire
   readonly socket: Socket
   readonly link: Link
-  uid: string | undefined = undefined
+  /** What `uid` says: to set that would change it here alone. */
+  user: string | undefined = undefined
   groups: Set<string> | null = null
   /** While a hand-over is going on: what it has had of each worker's messages when it came from another. */
   had: ReadonlyMap<number, number> | null = null
@@ -64,7 +65,7 @@ export class SocketConnection implements Connection {
       this.remoteAddress = peer.remoteAddress
       this.remotePort = peer.remotePort
       this.connectedAt = peer.connectedAt
-      this.uid = peer.uid
+      this.user = peer.uid
       this.groups = peer.groups.length === 0 ? null : new Set(peer.groups)
       this.#data = peer.data
       this.#bytesInOtherWorkers = peer.bytesIn
@@ -78,6 +79,10 @@ export class SocketConnection implements Connection {
     this.remoteAddress = peer.address
     this.remotePort = peer.port
     this.connectedAt = Date.now()
+  }
+
+  get uid(): string | undefined {
+    return this.user
   }
 
   get port(): string {

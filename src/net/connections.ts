@@ -161,7 +161,7 @@ export class Connections {
 
   bind(connection: SocketConnection, uid: string | undefined): void {
     if (uid !== undefined) this.#registry.bind(connection.fd, uid)
-    connection.uid = uid
+    connection.user = uid
   }
 
   join(connection: SocketConnection, group: string): void {

@@ -200,7 +200,7 @@ export class WebSocketUpgrade {
     const peer = clientOf(request)
     const connection = registered(this.#context, socket, () => {
       const made = this.#connect(webSocket, socket, peer)
-      made.uid = accepted.uid
+      made.user = accepted.uid
       if (accepted.groups !== undefined) made.groups = new Set(accepted.groups)
       if (accepted.data !== undefined) made.data = accepted.data
       return made

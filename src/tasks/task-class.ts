@@ -1,3 +1,4 @@
+import { nearest } from '../config/nearest.ts'
 import { TASK, type Task } from '../contracts/task.ts'
 import { kindOf, meantBy, membersOf } from '../modules/exported.ts'
 import type { ClassInfo } from './lane.ts'
@@ -17,6 +18,8 @@ export interface RunnableObject {
 }
 
 const CALLBACKS = ['handle', 'finish']
+// What is written for a static, and which it is then.
+const STATICS: Readonly<Record<string, string>> = { concurrency: 'concurrency', timeoutMs: 'timeoutMs', timeout: 'timeoutMs' }
 
 /** Whether a value is a class that extends Task, of whatever copy of this package; Task itself is none. */
 export function isTaskClass(value: unknown): value is (new (input: unknown) => Task) & { readonly name: string } {
@@ -53,8 +56,21 @@ function runnable(type: new (input: never) => object, parts: Pick<Runnable, 'isL
     mistakes.push(`static concurrency is ${show(concurrency)}, expected a whole number over 0`)
   if (timeoutMs !== 0 && !(typeof timeoutMs === 'number' && timeoutMs > 0))
     mistakes.push(`static timeoutMs is ${show(timeoutMs)}, expected a number of milliseconds over 0`)
+  mistakes.push(...misspelt(type, parts))
   if (mistakes.length > 0) return mistakes
   return { name: type.name, concurrency: Number(concurrency), timeoutMs: Number(timeoutMs), hasFinish: !parts.isListener && 'finish' in prototype, ...parts }
+}
+
+/** What would be left alone without a word. */
+function misspelt(type: new (input: never) => object, { isListener }: { readonly isListener: boolean }): string[] {
+  const statics = Object.getOwnPropertyNames(type).flatMap((name) => {
+    const meant = name === 'concurrency' || name === 'timeoutMs' ? undefined : STATICS[meantBy(name, Object.keys(STATICS)) ?? '']
+    return meant === undefined || Object.hasOwn(type, meant) ? [] : [`nothing reads static ${name}, did you mean ${meant}?`]
+  })
+  const members = membersOf(type.prototype as object)
+  if (isListener || members.has('finish')) return statics
+  const callbacks = [...members].filter((name) => nearest(name.replace(/^on/i, ''), ['finish'], 1) !== undefined)
+  return [...statics, ...callbacks.map((name) => `nothing calls ${name}, did you mean finish?`)]
 }
 
 function near(prototype: object): string {

@@ -34,6 +34,9 @@ interface Found {
 }
 
 const METHODS = ['run', 'stop']
+// Whose absence is told in any case, and those that have a default. A member of the user's own may well be called intervals.
+const RHYTHM = ['interval', 'schedule']
+const PARAMETERS = ['timezone', 'immediate', 'overlap']
 const MAX_INTERVAL_MS = 366 * 24 * 60 * 60 * 1000
 
 /**
@@ -64,7 +67,7 @@ export async function loadTimers({
   const timers: LoadedTimer[] = []
   for (const one of found.values()) {
     const job = jobs.get(one.name)
-    const made = makeTimer(one, job)
+    const made = makeTimer(one, job, { file, path: `timers.jobs[${config.jobs.findIndex(({ class: name }) => name === one.name)}]` })
     if ('mistakes' in made)
       problems.push(...made.mistakes.map(({ message, ...place }) => ({ file: one.file, path: one.path, ...place, message: `timer ${one.name}: ${message}` })))
     else if (job?.enabled !== false) timers.push(made.value)
@@ -101,20 +104,21 @@ function unknownJobs(jobs: readonly TimerJobConfig[], { file, known, isWhole }: 
   })
 }
 
-function makeTimer({ name, type }: Found, job: TimerJobConfig | undefined): Outcome<LoadedTimer> {
+/** @param place of the job in the config */
+function makeTimer({ name, type }: Found, job: TimerJobConfig | undefined, place: { readonly file: string; readonly path: string }): Outcome<LoadedTimer> {
   let timer: Timer
   try {
     timer = new type() as Timer
   } catch (error) {
     return { mistakes: [constructorMistake(error, '')] }
   }
-  const mistakes = wrongMethods(timer)
+  const mistakes = [...wrongMethods(timer), ...misspelt(timer)]
   const { immediate = timer.immediate, overlap = timer.overlap } = job ?? {}
   for (const [key, value] of Object.entries({ immediate, overlap })) {
     if (typeof value !== 'boolean') mistakes.push({ message: `${key} is ${kindOf(value)}, expected true or false` })
   }
   const rhythm = rhythmOf(timer, job)
-  if (rhythm.timetable === undefined) mistakes.push({ message: rhythm.message })
+  if (rhythm.timetable === undefined) mistakes.push({ message: rhythm.message, ...(isOverridden(job) && place) })
   if (rhythm.timetable === undefined || mistakes.length > 0) return { mistakes }
   return { value: { name, timer, options: job?.options ?? {}, immediate, overlap, when: rhythm.when, timetable: rhythm.timetable } }
 }
@@ -125,20 +129,37 @@ function wrongMethods(timer: Timer): Mistake[] {
   return [{ message: `there is no method run, which every timer must have${near === undefined ? '' : `: did you mean run instead of ${near}?`}` }]
 }
 
+function misspelt(timer: Timer): Mistake[] {
+  return [...membersOf(timer)].flatMap((name) => {
+    const meant = PARAMETERS.includes(name) ? undefined : meantBy(name, PARAMETERS)
+    return meant === undefined ? [] : [{ message: `nothing reads ${name}, did you mean ${meant}?` }]
+  })
+}
+
 type Rhythm = { readonly when: string; readonly timetable: LoadedTimer['timetable'] } | { readonly timetable: undefined; readonly message: string }
 
 /** The config's interval or schedule takes the place of either of the class. */
 function rhythmOf(timer: Timer, job: TimerJobConfig | undefined): Rhythm {
-  const isOverridden = job?.interval !== undefined || job?.schedule !== undefined
-  const interval: unknown = isOverridden ? job.interval : timer.interval
-  const schedule: unknown = isOverridden ? job.schedule : timer.schedule
+  const { interval, schedule }: { readonly interval?: unknown; readonly schedule?: unknown } = isOverridden(job) ? job : timer
   const timezone: unknown = job?.timezone ?? timer.timezone
-  if (interval === undefined && schedule === undefined) return wrong('there is neither interval nor schedule, expected one of them')
+  if (interval === undefined && schedule === undefined) return wrong(`there is neither interval nor schedule, expected one of them${rhythmInstead(timer)}`)
   if (interval !== undefined && schedule !== undefined) return wrong('there is an interval and a schedule, expected one of them')
   if (schedule !== undefined) return bySchedule(schedule, timezone)
   if (typeof interval !== 'number') return wrong(`interval is ${kindOf(interval)}, expected a number of milliseconds`)
   if (!(interval >= 1 && interval <= MAX_INTERVAL_MS)) return wrong(`interval is ${interval}, expected 1 to ${MAX_INTERVAL_MS} milliseconds`)
   return { when: `every ${interval} ms`, timetable: (clock) => new IntervalTimetable(clock, interval) }
+}
+
+function isOverridden(job: TimerJobConfig | undefined): job is TimerJobConfig {
+  return job?.interval !== undefined || job?.schedule !== undefined
+}
+
+function rhythmInstead(timer: Timer): string {
+  for (const name of membersOf(timer)) {
+    const meant = RHYTHM.includes(name) ? undefined : meantBy(name, RHYTHM)
+    if (meant !== undefined) return `: did you mean ${meant} instead of ${name}?`
+  }
+  return ''
 }
 
 function bySchedule(schedule: unknown, timezone: unknown): Rhythm {

@@ -270,8 +270,8 @@ export class WorkerDaemon implements Daemon {
     }
     if (kind === 'join') connections.joined(connection, name)
     else if (kind === 'leave') connections.left(connection, name)
-    else if (kind === 'bind') connection.uid = name
-    else if (kind === 'unbind') connection.uid = undefined
+    else if (kind === 'bind') connection.user = name
+    else if (kind === 'unbind') connection.user = undefined
   }
 
   /** Ends what this object holds open. */

@@ -125,6 +125,11 @@ export const BROKEN: readonly (readonly [name: string, text: string, ...expected
     '2:13: ports[0].handler: missing, expected text in quotes',
     '2:45: ports[0].hanlder: unknown key "hanlder", did you mean "handler"?',
   ],
+  [
+    'a key that belongs to an object beside it',
+    '{ "ports": [{ "protocol": "tcp", "port": 0, "handler": "./h.ts", "maxConnections": 9 }] }',
+    '1:66: ports[0].maxConnections: unknown key "maxConnections", did you mean "limits.maxConnections"?',
+  ],
   ['unknown key far from all', `{ "log": { "xyz": 1 }, ${tcp('').slice(1)}`, '1:12: log.xyz: unknown key "xyz", expected one of "level", "format"'],
   [
     'unknown key in the branch of a union',

@@ -91,7 +91,7 @@ describe('the examples run:', () => {
     const page = 'docs/lifecycle.md'
     const files = { 'lifecycle.ts': blockWith(page, 'onWorkerError'), 'motd.ts': MOTD }
     const daemon = await DaemonProcess.start(t, { ports: [LINE], ...(JSON.parse(blockWith(page, '"lifecycle"')) as object) }, { files })
-    await daemon.line(/"role":"worker","slot":0.*Ready for work/)
+    await daemon.line(/"worker":0.*Ready for work/)
 
     process.kill((await daemon.status()).workers[0]?.pid ?? 0, 'SIGKILL')
 

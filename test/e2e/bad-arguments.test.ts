@@ -20,6 +20,7 @@ export default class Tcp extends TcpHandler {
       unbind: () => daemon.unbind(fd),
       join: () => daemon.join(fd, 'all'),
       leave: () => daemon.leave(connection.fd, 5),
+      setUid: () => { connection.uid = 'ann' },
       bindNobody: () => connection.bind(undefined),
       sendToUser: () => daemon.sendToUser(5, 'x'),
       isOnline: () => daemon.isOnline(5),

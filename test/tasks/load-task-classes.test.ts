@@ -64,6 +64,16 @@ describe('loadTaskClasses()', () => {
       ],
     ],
     [
+      'statics and a finish that are misspelt',
+      { tasks: ['export class A extends Task { static concurency = 2; static timeout = 500; handle() {} onFinish() {} }'] },
+      [
+        'tasks.modules[0]: A: nothing reads static concurency, did you mean concurrency?',
+        'tasks.modules[0]: A: nothing reads static timeout, did you mean timeoutMs?',
+        'tasks.modules[0]: A: nothing calls onFinish, did you mean finish?',
+      ],
+    ],
+    ['members of its own', { tasks: ['export class A extends Task { static times = 2; static tries = 5; handle() {} finished() {} run() {} }'] }, []],
+    [
       'an event that no module exports',
       { events: EVENTS, listeners: { Savd: ['Mail'] } },
       ['events.listeners.Savd: no module of events exports an event "Savd", did you mean "Saved"?'],

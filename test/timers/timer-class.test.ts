@@ -14,7 +14,10 @@ after(() => rmSync(root, { recursive: true, force: true }))
 let numFolders = 0
 
 /** Loads modules `t0.ts`, `t1.ts`, … of these sources. */
-async function load(sources: readonly string[], jobs: readonly { class: string }[] = []): Promise<{ timers: LoadedTimer[]; problems: string[] }> {
+async function load(
+  sources: readonly string[],
+  jobs: readonly { class: string; schedule?: string }[] = [],
+): Promise<{ timers: LoadedTimer[]; problems: string[] }> {
   const dir = join(root, String(++numFolders))
   mkdirSync(dir)
   for (const [index, source] of sources.entries()) writeFileSync(join(dir, `t${index}.ts`), `import { Timer } from '${CONTRACT}'\n${source}`)
@@ -46,6 +49,17 @@ const MISTAKES: readonly (readonly [name: string, source: string, ...expected: s
     'neither interval nor schedule',
     'export class A extends Timer { run() {} }',
     't0.ts: timers.modules[0]: timer A: there is neither interval nor schedule, expected one of them',
+  ],
+  [
+    'a misspelt interval',
+    'export class A extends Timer { intervall = 5; run() {} }',
+    't0.ts: timers.modules[0]: timer A: there is neither interval nor schedule, expected one of them: did you mean interval instead of intervall?',
+  ],
+  [
+    'misspelt parameters',
+    'export class A extends Timer { interval = 5; intervals = []; imediate = true; timeZone = "Europe/Berlin"; run() {} }',
+    't0.ts: timers.modules[0]: timer A: nothing reads imediate, did you mean immediate?',
+    't0.ts: timers.modules[0]: timer A: nothing reads timeZone, did you mean timezone?',
   ],
   [
     'interval and schedule',
@@ -105,6 +119,12 @@ describe('loadTimers()', () => {
     const { problems } = await load(['export class A extends Timer { interval = 5; run() {} }', 'export class A extends Timer { interval = 5; run() {} }'])
 
     assert.match(problems.join(), /t1\.ts: timers\.modules\[1\]: there is a timer A in .*t0\.ts already, expected a name of its own/)
+  })
+
+  test('names the config where that has the wrong schedule', async () => {
+    const { problems } = await load(['export class A extends Timer { interval = 5; run() {} }'], [{ class: 'A', schedule: '61 * * * *' }])
+
+    assert.deepEqual(problems, ['config.json: timers.jobs[0]: timer A: schedule "61 * * * *" is no cron expression: Invalid value for minute: 61'])
   })
 
   test('refuses a job for a timer that is not there, and names the nearest', async () => {
