@@ -35,6 +35,10 @@ interface UnderWay {
   readonly movable: Movable
   readonly port: string
   readonly heir: { readonly owner: number; readonly slot: number }
+  /** What was sent before it was halted has passed behind this fence. */
+  readonly fence: number
+  /** The heir has the handle. */
+  isHeld: boolean
   /** The state has been sent: it is the heir's. */
   isGone: boolean
 }
@@ -53,6 +57,11 @@ export class Departure {
   /** The heirs as they were ordered: others tell which ones they send to by these. Empty once that has been waited for. */
   #awaited: readonly number[] = []
   #awaitedUntil = 0
+  /** By number: the workers that have not passed it, and until when they are waited for. */
+  readonly #fences = new Map<number, { readonly asked: Set<number>; readonly until: number }>()
+  #lastFence = 0
+  /** They do not get a turn: they are not waited for again. */
+  readonly #deaf = new Set<number>()
   #isTold = false
   #lastId = 0
   #timer: NodeJS.Timeout | undefined
@@ -74,6 +83,7 @@ export class Departure {
 
   /** Workers have come or gone: what was on its way to one that died goes on here, but for what is its already. */
   setPeers(peers: readonly BusPeer[]): void {
+    for (const { asked } of this.#fences.values()) for (const owner of asked) if (!peers.some((peer) => peer.owner === owner)) asked.delete(owner)
     for (const [id, { heir, isGone }] of this.#underWay) {
       if (peers.some(({ owner }) => owner === heir.owner)) continue
       if (isGone) this.#lost(id)
@@ -95,7 +105,8 @@ export class Departure {
 
   /** What an heir says. */
   receive(message: BusMessage, from: number): void {
-    if (message.kind === 'held') this.#follow(message.fd, from)
+    if (message.kind === 'held') this.#hold(message.fd, from)
+    else if (message.kind === 'passed') this.#pass(message.fd, from)
     else if (message.kind === 'refused') this.stay(message.fd)
     else if (message.kind === 'arrived') this.#done(message.fd)
   }
@@ -112,6 +123,9 @@ export class Departure {
     const order = this.#order
     const { ports, owner: from, give } = this.#parts
     if (order === undefined || order.heirs.length === 0 || this.#mustWait()) return
+    this.#giveUpFences()
+    const fence = this.#lastFence + 1
+    const lastId = this.#lastId
     let isFull = false
     const halted = new Set(Array.from(this.#underWay.values(), ({ movable }) => movable.handle))
     for (const port of ports) {
@@ -123,10 +137,11 @@ export class Departure {
         const id = ++this.#lastId
         const heir = order.heirs[id % order.heirs.length] as UnderWay['heir']
         movable.halt()
-        this.#underWay.set(id, { movable, port: port.name, heir, isGone: false })
+        this.#underWay.set(id, { movable, port: port.name, heir, fence, isHeld: false, isGone: false })
         give({ id, from, to: heir.owner, port: port.name, identity: identityOf(movable.handle) }, movable.handle)
       }
     }
+    if (this.#lastId > lastId) this.#fence(fence)
     if (this.#underWay.size > 0 || this.#isTold) return
     this.#isTold = true
     this.#parts.onLeft()
@@ -139,17 +154,52 @@ export class Departure {
     if (!bus.isMarked(this.#awaited)) {
       if (performance.now() < this.#awaitedUntil) return true
       log.warn('Another process does not say that it knows of the hand-over: what it has sent may be lost')
+      // Who has a turn answers at once.
+      for (const owner of bus.fence(0)) this.#deaf.add(owner)
     }
     this.#awaited = []
     return false
   }
 
+  /** What the connections that are halted now have published is with the other workers before it, and so before what they publish elsewhere. */
+  #fence(fence: number): void {
+    this.#lastFence = fence
+    const asked = this.#parts.bus.fence(fence)
+    for (const owner of this.#deaf) asked.delete(owner)
+    if (asked.size > 0) this.#fences.set(fence, { asked, until: performance.now() + MARKS_WAIT_MS })
+  }
+
+  #pass(fence: number, from: number): void {
+    this.#deaf.delete(from)
+    const asked = this.#fences.get(fence)?.asked
+    asked?.delete(from)
+    if (asked?.size === 0) this.#open(fence)
+  }
+
+  #giveUpFences(): void {
+    for (const [fence, { asked, until }] of this.#fences) {
+      if (asked.size > 0 && performance.now() < until) continue
+      for (const owner of asked) this.#deaf.add(owner)
+      this.#open(fence)
+    }
+  }
+
+  #open(fence: number): void {
+    this.#fences.delete(fence)
+    for (const [id, entry] of this.#underWay) if (entry.fence === fence && entry.isHeld && !entry.isGone) this.#follow(id, entry)
+  }
+
   /** The heir holds the handle: the rest follows. */
-  #follow(id: number, from: number): void {
+  #hold(id: number, from: number): void {
     const entry = this.#underWay.get(id)
-    const { bus, log } = this.#parts
     // It stays, or goes to another one: as long as its handle is held there, too, its client does not see it close.
-    if (entry === undefined) return void bus.tell(from, { ...NOTHING, kind: 'refused', fd: id })
+    if (entry === undefined) return void this.#parts.bus.tell(from, { ...NOTHING, kind: 'refused', fd: id })
+    entry.isHeld = true
+    if (!this.#fences.has(entry.fence)) this.#follow(id, entry)
+  }
+
+  #follow(id: number, entry: UnderWay): void {
+    const { bus, log } = this.#parts
     const { movable, heir } = entry
     const payload = this.#pack(movable)
     if (payload === undefined) {

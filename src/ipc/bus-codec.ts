@@ -22,6 +22,8 @@ const KINDS = [
   'answer',
   'unanswered',
   'marked',
+  'fence',
+  'passed',
 ] as const
 const HEAD_BYTES = 28
 const NO_PAYLOAD = 0

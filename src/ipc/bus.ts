@@ -109,6 +109,14 @@ export class Bus {
     return Array.from(this.#links.keys()).every((owner) => this.#marks.get(owner) === name)
   }
 
+  /** Has every other worker say `passed` when it has handled all that was sent to it so far. @returns who will */
+  fence(id: number): Set<number> {
+    const asked = new Set<number>()
+    for (const [owner, link] of this.#links) if (this.#workers.includes(link)) asked.add(owner)
+    for (const owner of asked) this.tell(owner, { kind: 'fence', fd: id, name: '', except: [], payload: undefined })
+    return asked
+  }
+
   #linkTo(owner: number, path: string): BusLink {
     return new BusLink({
       path,
@@ -217,6 +225,7 @@ export class Bus {
     const { log, onMessage } = this.#parts
     const { message, origin } = decodeBusMessage(bytes)
     if (message.kind === 'marked') return void this.#marks.set(origin.owner, message.name)
+    if (message.kind === 'fence') return void this.tell(origin.owner, { ...message, kind: 'passed' })
     // Before it is handled: what is done in answer to it, a move above all, comes after it.
     this.#seen.set(origin.owner, origin.sequence)
     this.#remember(message, origin)

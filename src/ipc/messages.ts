@@ -159,6 +159,7 @@ export function isPost(kind: BusMessage['kind']): kind is PostKind {
  * What processes say to each other, straight over the bus. `name` is a group, a port or a uid; fields that a kind does not use are empty.
  * `held` to `refused` are of a hand-over, `fd` is the number of the move then: the handle is here; the state; it goes on here; it cannot go on here.
  * `marked`: all that comes from here on went to the heirs, too; `name` says which.
+ * `fence`: say `passed`, with the same number, when all that came before it has been handled.
  * The last four are of `post.ts`: `name` is the topic, `fd` the number of a question.
  */
 export interface BusMessage {
@@ -176,6 +177,8 @@ export interface BusMessage {
     | 'arrived'
     | 'refused'
     | 'marked'
+    | 'fence'
+    | 'passed'
     | PostKind
   readonly fd: number
   readonly name: string

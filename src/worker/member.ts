@@ -165,7 +165,7 @@ export class Member {
   }
 }
 
-const HANDOVER: ReadonlySet<BusMessage['kind']> = new Set<BusMessage['kind']>(['held', 'state', 'arrived', 'refused'])
+const HANDOVER: ReadonlySet<BusMessage['kind']> = new Set<BusMessage['kind']>(['held', 'state', 'arrived', 'refused', 'passed'])
 
 interface Datagram {
   readonly port: string

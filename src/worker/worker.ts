@@ -200,7 +200,7 @@ export class Worker {
   }
 
   #receive(message: BusMessage, origin: BusOrigin): void {
-    if (message.kind === 'held' || message.kind === 'arrived') this.#departure.receive(message, origin.owner)
+    if (message.kind === 'held' || message.kind === 'arrived' || message.kind === 'passed') this.#departure.receive(message, origin.owner)
     else if (message.kind === 'state') this.#arrivals.receive(message, origin.owner)
     else if (message.kind === 'refused') {
       this.#departure.receive(message, origin.owner)

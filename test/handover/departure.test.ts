@@ -17,7 +17,10 @@ const NOTHING = { fd: 0, name: '', except: [], payload: undefined }
 function noted(...there: readonly number[]): { bus: Bus; told: unknown[] } {
   const told: unknown[] = []
   const tell = (owner: number, { kind, fd }: BusMessage): boolean => told.push([owner, kind, fd]) > 0
-  return { bus: { tell, has: (owner: number) => there.includes(owner), isMarked: () => true, seen: () => new Map() } as unknown as Bus, told }
+  return {
+    bus: { tell, has: (owner: number) => there.includes(owner), isMarked: () => true, fence: () => new Set(), seen: () => new Map() } as unknown as Bus,
+    told,
+  }
 }
 
 function orderTo(owner: number): LeaveOrder {
@@ -74,6 +77,44 @@ test('Departure has an heir let go of a connection that has been given another o
   ])
   assert.deepEqual(calls, ['halt', 'goOn', 'halt'])
   assert.deepEqual(told, [[2, 'refused', 1]])
+})
+
+test('Departure gives no connection away before all workers have what it has published here', async (t) => {
+  const { bus, told } = noted(2, 3, 4)
+  const { handle } = await pair(t)
+  const asked: unknown[] = []
+  const fence = (id: number): Set<number> => {
+    asked.push(id)
+    return new Set([2, 3, 4])
+  }
+  const movable: Movable = {
+    fd: 7,
+    handle,
+    standing: { ticket: undefined, silentMs: 0 },
+    halt: () => void asked.push('halt'),
+    goOn: () => {},
+    state: () => ({ kind: 'http', isNew: true, peer: { address: '', port: 0 } }),
+    letGo: () => {},
+  }
+  const departure = new Departure({
+    ports: [{ name: 'p', movables: () => [movable] }],
+    bus: Object.assign(bus, { fence }),
+    owner: 1,
+    log,
+    give: () => {},
+    onLost: () => {},
+    onLeft: () => {},
+  })
+  t.after(() => departure.stop())
+
+  departure.start(orderTo(2))
+  assert.deepEqual(asked, ['halt', 1])
+  departure.receive({ ...NOTHING, kind: 'held', fd: 1 }, 2)
+  departure.receive({ ...NOTHING, kind: 'passed', fd: 1 }, 2)
+  departure.receive({ ...NOTHING, kind: 'passed', fd: 1 }, 3)
+  assert.deepEqual(told, [])
+  departure.receive({ ...NOTHING, kind: 'passed', fd: 1 }, 4)
+  assert.deepEqual(told, [[2, 'state', 1]])
 })
 
 test('Arrivals holds no connection of a worker that is gone: its client would wait for ever', async (t) => {
