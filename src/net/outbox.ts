@@ -43,7 +43,7 @@ export class Outbox {
     setImmediate(this.#flushAll)
   }
 
-  /** Takes the scratch buffer's bytes for a write. They must be written, and `settle` be called, before anything else. */
+  /** Takes the scratch buffer's bytes for a write. They must be written, and `replaceScratch` called where the kernel has not taken them all, before anything else. */
   take(): Buffer {
     const bytes = this.scratch.subarray(0, this.used)
     this.used = 0
