@@ -43,12 +43,16 @@ export function exceptOf(options: { readonly except?: number | readonly number[]
 
 /**
  * Names are not looked up, and what has no address would go to this machine.
+ * @param isUnix whether the port is a unix socket, which has a path for an address
  * @throws TypeError or RangeError for what can be nobody's address
  */
-export function checkDestination(to: { readonly address: string; readonly port: number }, { isPath }: { readonly isPath: boolean }): void {
+export function checkDestination(to: { readonly address: string; readonly port: number }, isUnix: () => boolean): void {
   const { address, port } = to
-  if (typeof address !== 'string' || (!isPath && isIP(address) === 0))
+  if (isIP(address) === 0) {
+    const isPath = isUnix()
+    if (isPath && typeof address === 'string') return
     throw new TypeError(`Cannot send a datagram to address ${valueText(address)}: expected ${isPath ? 'a path' : 'an IPv4 or IPv6 address'}`)
-  if (!isPath && !(Number.isInteger(port) && port > 0 && port <= MAX_PORT))
+  }
+  if (!(Number.isInteger(port) && port > 0 && port <= MAX_PORT))
     throw new RangeError(`Cannot send a datagram to port ${valueText(port)}: expected a whole number from 1 to ${MAX_PORT}`)
 }

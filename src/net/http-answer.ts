@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { STATUS_CODES } from './node-http.ts'
-import { boundRefused, endInGoodOrder } from './socket-end.ts'
+import { endRefused } from './socket-end.ts'
 
 /** Answers with a plain response past Node's own objects, and ends the connection so that the client can read it. */
 export function answerAndEnd(socket: Socket, status: number, body: string = STATUS_CODES[status] ?? '', fields: readonly string[] = []): void {
@@ -14,8 +14,7 @@ export function answerAndEnd(socket: Socket, status: number, body: string = STAT
     ...fields,
   ]
   socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
-  endInGoodOrder(socket)
-  boundRefused(socket)
+  endRefused(socket)
   // What still comes is thrown away: closing before would reset the connection, and the answer with it.
   socket.resume()
 }

@@ -8,7 +8,7 @@ import { abandonResponse, answerHalfClosed, hasSentHead } from './node-http-inte
 import type { Port } from './port.ts'
 import { boundBody, breakOff } from './request-body.ts'
 import { BAD_REQUEST, type Fault, HeadCheck, TOO_LONG_BODY } from './request-head.ts'
-import { boundRefused, endInGoodOrder } from './socket-end.ts'
+import { endRefused } from './socket-end.ts'
 
 // How often Node looks for requests that take too long: a limit is kept within this time.
 const CHECK_MS = 500
@@ -162,7 +162,7 @@ export class HttpGuard {
     const { polyportResponse: response, polyportUnread: unread } = socket
     if (response === undefined) {
       // Of a request whose body is wrong, and that was answered before, nobody waits for a second answer.
-      if (unread?.complete === false) endSoon.call(socket)
+      if (unread?.complete === false) endRefused(socket)
       else answerAndEnd(socket, fault.status)
       return
     }
@@ -203,6 +203,5 @@ function endsInTarget(parsed: Buffer): boolean {
 }
 
 function endSoon(this: Socket): void {
-  endInGoodOrder(this)
-  boundRefused(this)
+  endRefused(this)
 }

@@ -6,7 +6,7 @@ import { closeSync } from 'node:fs'
  * Not everybody has it: not older lines of Node, `--no-experimental-ffi` or its permission model, kernels before 5.18, nor most containers, whose seccomp profile forbids it.
  */
 export interface IoUring {
-  /** Entries of 16 words, `struct io_uring_sqe`: the next one to fill in is `tail & (capacity - 1)`. */
+  /** Entries of `ENTRY_WORDS` each: the next one to fill in is `tail & (capacity - 1)`. */
   readonly entries: Int32Array
   /** How many entries were ever filled in. It wraps around at 32 bits. */
   tail: number
@@ -30,7 +30,8 @@ const ENTER_GETEVENTS = 1n
 const OFFSET_OF_ENTRIES = 0x1000_0000n
 const PROT_READ_WRITE = 3
 const MAP_SHARED_POPULATE = 0x8001
-const ENTRY_WORDS = 16
+/** Words of an entry, `struct io_uring_sqe`. */
+export const ENTRY_WORDS = 16
 const COMPLETION_BYTES = 16
 const SIGNATURES = {
   syscall: { arguments: ['int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64'], return: 'int64' },

@@ -1,4 +1,4 @@
-import { type IoUring, openIoUring } from './io-uring.ts'
+import { ENTRY_WORDS, type IoUring, openIoUring } from './io-uring.ts'
 
 const CAPACITY = 256
 const AREA_BYTES = 256 * 1024
@@ -11,7 +11,6 @@ const ADDRESS = 4
 const LENGTH = 6
 const FLAGS = 7
 const USER_DATA = 8
-const ENTRY_WORDS = 16
 
 /** Who sends by the ring. */
 export interface RingSender {

@@ -15,8 +15,9 @@ export const MAX_DISCARDED_BYTES = 1024 * 1024
 // A client that uploads and reads only then gets the answer that says why not, if this is enough for the rest.
 const MAX_REFUSED_BYTES = 16 * 1024 * 1024
 
-/** What a client that is told why its request is refused still sends is read, so that it gets to the answer, and is cut if there is no end. */
-export function boundRefused(socket: Socket): void {
+/** As `endInGoodOrder`, for a client that is told why its request is refused: what it still sends is read, so that it gets to the answer, and is cut if there is no end. */
+export function endRefused(socket: Socket): void {
+  endInGoodOrder(socket)
   boundDiscarded(socket, () => socket.destroy(), MAX_REFUSED_BYTES)
 }
 

@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module'
-import { isIP } from 'node:net'
 import type { Registry } from 'prom-client'
 import type { Agent } from 'undici'
 import { checkDestination, checkFd, checkName, checkOptions, exceptOf } from '../arguments.ts'
@@ -125,9 +124,7 @@ export class WorkerDaemon implements Daemon {
 
   sendTo(port: string, to: { address: string; port: number }, data: Message): void {
     checkMessage(data)
-    // A unix socket has a path for an address.
-    const isPath = isIP(to.address) === 0 && this.ports.some((known) => known.name === port && known.address.startsWith('/'))
-    checkDestination(to, { isPath })
+    checkDestination(to, () => this.ports.some((known) => known.name === port && known.address.startsWith('/')))
     if (!this.#parts.sendTo(port, to, data)) throw new UnknownPortError(`Cannot send a datagram from port "${port}": the config has no udp port of that name`)
   }
 

@@ -58,6 +58,16 @@ async function pairs(t: TestContext, count: number): Promise<Pair[]> {
   return all
 }
 
+/** A ring of which the kernel takes nothing. */
+function failingRing(): SendRing {
+  const before = ringsOf()
+  const ring = new SendRing()
+  const [descriptor] = ringsOf().filter((fd) => !before.includes(fd))
+  assert.ok(descriptor !== undefined)
+  closeSync(descriptor)
+  return ring
+}
+
 async function has(pair: Pair, length: number): Promise<Buffer> {
   while (pair.received.length < length) await once(pair.client, 'more')
   return pair.received
@@ -127,12 +137,9 @@ test('send ring: who does not read is told what the kernel has taken, who has go
 })
 
 test('send ring: nobody is cut short while being added, and all are told when the kernel takes no more of it', { skip: missing }, async (t) => {
-  const before = ringsOf()
-  const ring = new SendRing()
-  const [descriptor] = ringsOf().filter((fd) => !before.includes(fd))
+  const ring = failingRing()
   const [member] = await pairs(t, 1)
-  assert.ok(member && descriptor !== undefined)
-  closeSync(descriptor)
+  assert.ok(member)
   const bytes = Buffer.from('lost?')
   let added = -1
   const told: number[] = []
@@ -150,12 +157,9 @@ test('send ring: nobody is cut short while being added, and all are told when th
 })
 
 test('send ring: takes nothing more when the kernel takes no more of it, to make room in its memory, either', { skip: missing }, async (t) => {
-  const before = ringsOf()
-  const ring = new SendRing()
-  const [descriptor] = ringsOf().filter((fd) => !before.includes(fd))
+  const ring = failingRing()
   const [member] = await pairs(t, 1)
-  assert.ok(member && descriptor !== undefined)
-  closeSync(descriptor)
+  assert.ok(member)
   const chunks = Array.from({ length: 9 }, (_, i) => Buffer.alloc(30_000, i))
   const added = chunks.map((bytes) => ring.add(member, member.fd, bytes))
 
