@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { existsSync, mkdirSync, statSync } from './node-fs.ts'
 
 /**
  * Makes a folder with all that it is in, as `mkdirSync` with `recursive` does, which tries for ever where the system says of a folder that is there

@@ -1,4 +1,5 @@
-import { type InspectOptions, inspect } from 'node:util'
+import type { InspectOptions } from 'node:util'
+import { inspect } from './node-util.ts'
 
 /**
  * Lets the objects of a class show these members, and no others, in `console.log`, in JSON and so in a log line: what else is in them is the

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { inspect } from './node-util.ts'
 
 /** Any value on one line, for a message that says what was found: whatever it is and however long. */
 export function valueText(value: unknown): string {

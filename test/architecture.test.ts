@@ -8,6 +8,7 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url))
 
 // From the bottom up. A file imports values from its own folder or from a layer further down, never up or sideways.
 const LAYERS = [
+  ['node-fs.ts', 'node-util.ts'],
   ['errors.ts', 'make-folder.ts', 'shows.ts', 'value-text.ts', 'version.ts'],
   ['arguments.ts'],
   ['contracts', 'config'],
@@ -26,7 +27,8 @@ const LAYERS = [
 ]
 // What only one place may know.
 const KEEPERS: Readonly<Record<string, RegExp>> = {
-  lmdb: /^shared\/(store|task-store)\.ts$/,
+  lmdb: /^shared\/lmdb\.ts$/,
+  pino: /^log\/pino\.ts$/,
   ws: /^net\/(websocket-|ws-internals)/,
   'unix-dgram': /^net\/unix-datagram\.ts$/,
   yargs: /^(cli\/|bin\.ts)/,
@@ -42,6 +44,20 @@ const KEEPERS: Readonly<Record<string, RegExp>> = {
   // Its import, as a value, loads undici, tls and http2 (net/node-http.ts).
   'node:http': /^net\/node-(http|internals)\.ts$/,
 }
+// Of Node. What an import as a value loads of them is 0.5 to 16 MiB of every worker, whether or not a client ever needs it.
+const LARGE = [
+  'node:fs',
+  'node:util',
+  'node:fs/promises',
+  'node:http',
+  'node:https',
+  'node:tls',
+  'node:http2',
+  'node:zlib',
+  'node:crypto',
+  'node:process',
+  'node:worker_threads',
+]
 // What Node does not document: underscored members and process.binding.
 const INTERNALS = /\._[a-zA-Z]|\['_|process\.binding/
 const INTERNALS_FILES = ['net/node-internals.ts', 'net/node-http-internals.ts', 'net/ws-internals.ts', 'net/handle-line.ts']
@@ -50,6 +66,8 @@ interface Import {
   readonly from: string
   readonly to: string
   readonly isType: boolean
+  /** When it is needed: `import()`. */
+  readonly isLate: boolean
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
@@ -61,9 +79,11 @@ function importsOf(file: string): Import[] {
   for (const [, typeOnly, names, to] of source.matchAll(/^(?:import|export)\s+(type\s+)?([^'"]*?)\s*from\s+'([^']+)'/gm)) {
     const named = /^\{([^}]*)\}$/.exec(names ?? '')?.[1]
     const isType = typeOnly !== undefined || named?.split(',').every((name) => name.trim() === '' || name.trim().startsWith('type ')) === true
-    found.push({ from: file, to: resolve(file, to ?? ''), isType })
+    found.push({ from: file, to: resolve(file, to ?? ''), isType, isLate: false })
   }
-  for (const [, to] of source.matchAll(/(?:^import\s+|\bimport\()'([^']+)'/gm)) found.push({ from: file, to: resolve(file, to ?? ''), isType: false })
+  for (const [all, to] of source.matchAll(/(?:^import\s+|\bimport\()'([^']+)'/gm)) {
+    found.push({ from: file, to: resolve(file, to ?? ''), isType: false, isLate: all.startsWith('import(') })
+  }
   return found
 }
 
@@ -141,6 +161,23 @@ describe('architecture', () => {
     for (const file of files) walk(file, [])
 
     assert.deepEqual(circles, [])
+  })
+
+  test('what a worker loads imports nothing of Node that loads much more', () => {
+    const loaded = new Set<string>()
+    const load = (file: string): void => {
+      if (loaded.has(file)) return
+      loaded.add(file)
+      for (const { from, to, isType, isLate } of inside) if (from === file && !isType && !isLate) load(to)
+    }
+    for (const file of ['worker/worker-entry.ts', 'worker/worker-process.ts', 'index.ts']) load(file)
+    const large = imports.filter(({ from, to, isType, isLate }) => loaded.has(from) && LARGE.includes(to) && !isType && !isLate)
+
+    assert.ok(loaded.size > 150)
+    assert.deepEqual(
+      large.map(({ from, to }) => `${from} imports ${to}`),
+      [],
+    )
   })
 
   for (const [name, keepers] of Object.entries(KEEPERS)) {

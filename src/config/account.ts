@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync } from '../node-fs.ts'
 
 type Database = '/etc/passwd' | '/etc/group'
 

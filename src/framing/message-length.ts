@@ -1,4 +1,4 @@
-import { types } from 'node:util'
+import { types } from '../node-util.ts'
 import { valueText } from '../value-text.ts'
 
 /**

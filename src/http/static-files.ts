@@ -1,8 +1,9 @@
-import { accessSync, constants, createReadStream, existsSync, type ReadStream, realpathSync, type Stats, statSync } from 'node:fs'
+import type { ReadStream, Stats } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { join, sep } from 'node:path'
 import type { RequestStep } from '../net/http-requests.ts'
+import { accessSync, constants, createReadStream, existsSync, realpathSync, statSync } from '../node-fs.ts'
 import { type ByteRange, byteRange } from './byte-range.ts'
 
 /**

@@ -1,12 +1,12 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { type Collect, getCollector } from './collector.ts'
 
 // A look costs two microseconds: next to nothing beside what so many bytes have cost.
 const LOOK_BYTES = 2 * 1024 * 1024
 // What may have been added since the last cleaning. A cleaning takes a millisecond or two.
 const LIMIT_BYTES = 12 * 1024 * 1024
 
-let collect: ((options: { type: 'minor' }) => void) | undefined
+let collect: Collect | undefined
 let passed = 0
 let base = 0
 
@@ -16,12 +16,9 @@ let base = 0
  * to 64 MiB outside of its heap, and then all of the heap. Told earlier, it cleans the young generation alone: less memory, and a shorter pause.
  */
 export function watchYoungBuffers(): void {
-  setFlagsFromString('--expose-gc')
   // On a busy machine the thread that frees them has its turn long after as many more have been made.
   setFlagsFromString('--no-concurrent-array-buffer-sweeping')
-  // In a context of its own: user code sees no `gc`.
-  const gc: unknown = runInNewContext('globalThis.gc')
-  if (typeof gc === 'function') collect = gc as typeof collect
+  collect = getCollector()
   base = getHeapStatistics().external_memory
 }
 

@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs'
+import { writeSync } from '../node-fs.ts'
 
 // What may wait for a slow reader; about what a pipe holds.
 const MAX_PENDING_BYTES = 64 * 1024

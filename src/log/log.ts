@@ -1,9 +1,10 @@
-import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { type LoggerOptions, pino } from 'pino'
+import type { LoggerOptions } from 'pino'
 import type { Logger } from '../contracts/logger.ts'
+import { closeSync, openSync } from '../node-fs.ts'
 import { escapeLines } from './control-bytes.ts'
 import { LineWriter } from './line-writer.ts'
+import { pino } from './pino.ts'
 import { plainFields, REDACTED, SECRETS } from './plain-fields.ts'
 import { prettyFormat } from './pretty.ts'
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { pino } from 'pino'
 import { valueText } from '../value-text.ts'
+import { pino } from './pino.ts'
 
 /** What no line shows. */
 export const SECRETS: readonly string[] = ['authorization', 'cookie', 'set-cookie', 'token']

@@ -4,11 +4,8 @@ import type { Place } from '../ipc/messages.ts'
 import { LOG_FILE_VARIABLE } from '../log/log.ts'
 import type { Account } from './privileges.ts'
 
-const WORKER_PROGRAM = new URL('../worker/worker-process.js', import.meta.url)
+const WORKER_PROGRAM = new URL('../worker/worker-entry.js', import.meta.url)
 const DUTY_PROGRAM = new URL('../worker/duty-process.js', import.meta.url)
-// What a start-up allocates mostly stays, from which V8 concludes that the same places of node's own code, process.nextTick
-// above all, should allocate in the old generation. Under load that costs an http request a quarter more (measured on Node 26).
-const V8_FLAGS = ['--no-allocation-site-pretenuring']
 // Many new connections make V8's young generation grow to its largest, by default 100 MiB that stay: no faster, and with 10,000 idle
 // connections a quarter of what each seems to cost. Whoever says otherwise in NODE_OPTIONS is asked first.
 const YOUNG_GENERATION = '--max-semi-space-size=8'
@@ -25,7 +22,7 @@ export function forkChild({ role }: Place, account: Account | undefined): ChildP
   try {
     return fork(role === 'worker' ? WORKER_PROGRAM : DUTY_PROGRAM, {
       stdio: ['ignore', out, out, 'ipc'],
-      execArgv: [...process.execArgv, ...V8_FLAGS, ...(isYoungGenerationSet() ? [] : [YOUNG_GENERATION])],
+      execArgv: [...process.execArgv, ...(isYoungGenerationSet() ? [] : [YOUNG_GENERATION])],
       ...account,
     })
   } finally {

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { existsSync } from '../node-fs.ts'
 import { valueText } from '../value-text.ts'
 import type { Mistake } from './mistake.ts'
 import { findSyntaxError, placeIn, type SourcePlace } from './syntax-place.ts'

@@ -1,7 +1,7 @@
-import { statSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { statSync } from '../node-fs.ts'
 import { importMistake } from './import-mistake.ts'
 import { failed, type Outcome } from './mistake.ts'
 

@@ -2,7 +2,7 @@ import { readFileSync, realpathSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { compileFunction, Script, SourceTextModule } from 'node:vm'
-import { hashOf, type StrippedModule } from './stripped.ts'
+import type { StrippedModule } from './stripped.ts'
 
 /**
  * A program that parses modules and what they import by relative paths, and evaluates nothing. Prints each TypeScript module, without its types, as a
@@ -23,7 +23,7 @@ for (const name of found) {
     const source = readFileSync(new URL(url), 'utf8')
     const code = isTypeScript ? stripTypeScriptTypes(source) : source
     for (const imported of importedBy(code, url)) if (/^\.{0,2}\//.test(imported)) found.add(new URL(imported, url).href)
-    if (isTypeScript) print({ url, hash: hashOf(source), code, isModule: !isScript(code) })
+    if (isTypeScript) print({ url, source, code, isModule: !isScript(code) })
   } catch (error) {
     // A file that is not there, or TypeScript that needs a compiler: whoever imports it is told by Node.
     if (error instanceof SyntaxError && !('code' in error)) firstError ??= { error }

@@ -1,18 +1,13 @@
-import { createHash } from 'node:crypto'
 import { registerHooks } from 'node:module'
 
 /** A TypeScript module whose types have been taken away. */
 export interface StrippedModule {
   readonly url: string
-  /** Of the file as it was. */
-  readonly hash: string
+  /** The file as it was. */
+  readonly source: string
   readonly code: string
   /** Whether it is an ES module also where no package.json says so. */
   readonly isModule: boolean
-}
-
-export function hashOf(source: string | NodeJS.ArrayBufferView): string {
-  return createHash('sha256').update(source).digest('base64')
 }
 
 /**
@@ -29,12 +24,13 @@ export function importStripped(modules: readonly StrippedModule[]): void {
       // Where no package.json says what a file is, Node strips it to find out.
       const told = module.isModule ? { ...context, format: context.format ?? 'module-typescript' } : context
       const loaded = next(url, told)
-      if (loaded.source == null || hashOf(asView(loaded.source)) !== module.hash) return told === context ? loaded : next(url, context)
+      if (loaded.source == null || textOf(loaded.source) !== module.source) return told === context ? loaded : next(url, context)
       return loaded.format === 'module-typescript' ? { ...loaded, format: 'module', source: module.code } : loaded
     },
   })
 }
 
-function asView(source: string | ArrayBuffer | NodeJS.TypedArray): string | NodeJS.ArrayBufferView {
-  return source instanceof ArrayBuffer ? new Uint8Array(source) : source
+function textOf(source: string | ArrayBuffer | NodeJS.TypedArray): string {
+  if (typeof source === 'string') return source
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(source)
 }

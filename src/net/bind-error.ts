@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { BindError } from '../errors.ts'
+import { existsSync } from '../node-fs.ts'
+import { getSystemErrorMessage, getSystemErrorName } from '../node-util.ts'
 
 /** Turns an errno of bind(2) or listen(2) into one sentence that says what to do. `code` is negative, as libuv gives it. */
 export function bindError(what: string, address: string, code: number): BindError {

@@ -1,5 +1,5 @@
 import type * as Ffi from 'node:ffi'
-import { closeSync } from 'node:fs'
+import { closeSync } from '../node-fs.ts'
 
 /**
  * An io_uring(7): many system calls for the price of one. Node has none of its own; since 26.1 it can call what the C library exports (`node:ffi`). Only this file does.

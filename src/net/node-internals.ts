@@ -1,8 +1,8 @@
 import dgram from 'node:dgram'
-import { fstatSync } from 'node:fs'
 import net from 'node:net'
 import type tls from 'node:tls'
-import { getSystemErrorName } from 'node:util'
+import { fstatSync } from '../node-fs.ts'
+import { getSystemErrorName } from '../node-util.ts'
 
 /**
  * What Node does not document of sockets: raw handles. Only this file touches it, and `node-http-internals.ts` that of HTTP. `test/net/node-internals.test.ts` says which names it

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { SecureContext, SecureContextOptions, TlsOptions } from 'node:tls'
 import type { CertificateConfig, TlsConfig } from '../config/tls-schema.ts'
 
@@ -22,6 +21,7 @@ export function tlsServerOptions(config: TlsConfig, port: string): TlsOptions {
 
 function contextOptions({ cert, key, passphrase }: CertificateConfig, config: TlsConfig, port: string): SecureContextOptions {
   const { ca, minVersion, ciphers } = config
+  const { createHash } = process.getBuiltinModule('node:crypto')
   return {
     cert,
     key,

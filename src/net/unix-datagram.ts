@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
-import { lstatSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { BindError } from '../errors.ts'
+import { lstatSync, rmSync } from '../node-fs.ts'
 
 /** What the package unix-dgram gives: a socket that is bound to a path. */
 interface UnixDatagramSocket extends EventEmitter {

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import type { PerMessageDeflateOptions, ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import type { DeflateConfig } from '../config/compression-schema.ts'
+import { withLate } from '../modules/late-builtin.ts'
 import { boundDiscarded } from './socket-end.ts'
 
 /**
@@ -43,6 +44,9 @@ interface Deflate {
 
 const EXTENSION = 'permessage-deflate'
 
+// For a client, for compression, and for the first handshake: 10 MiB of a process that waits.
+const LATE = ['crypto', 'https', 'tls', 'zlib']
+
 // Exported by ws, and not in @types/ws.
 interface Undeclared {
   readonly PerMessageDeflate: new (options: object) => Deflate & { accept(offers: unknown): unknown }
@@ -53,7 +57,7 @@ let loaded: (typeof import('ws') & Undeclared) | undefined
 
 /** Only where a port has WebSockets: with what it needs of Node it is 25 ms of a start. */
 function ws(): typeof import('ws') & Undeclared {
-  loaded ??= createRequire(import.meta.url)('ws') as typeof import('ws') & Undeclared
+  loaded ??= withLate(LATE, () => createRequire(import.meta.url)('ws') as typeof import('ws') & Undeclared)
   return loaded
 }
 

@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto'
-import { existsSync, lstatSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { existsSync, lstatSync } from '../node-fs.ts'
 
 const SHARED_MEMORY = '/dev/shm'
 
 /** Where a daemon's shared memory is: its own folder on the tmpfs, or among the temporary files where there is none. */
 export function sharedMemoryDir(runtimeDir: string): string {
   const base = existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir()
+  const { createHash } = process.getBuiltinModule('node:crypto')
   const hash = createHash('sha256').update(resolve(runtimeDir)).digest('hex').slice(0, 16)
   return join(base, `polyport-${process.getuid?.() ?? 0}-${hash}`)
 }

@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import type { Database, RootDatabase } from 'lmdb'
 import { makeFolder } from '../make-folder.ts'
+import { rmSync } from '../node-fs.ts'
+import { open } from './lmdb.ts'
 import { checkOwner } from './memory-folder.ts'
 
 /** The only file that knows LMDB. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import type { Database, RootDatabase } from 'lmdb'
 import { makeFolder } from '../make-folder.ts'
+import { open } from './lmdb.ts'
 
 // Address space, not memory; it grows by itself.
 const MAP_BYTES = 16 * 1024 * 1024 * 1024

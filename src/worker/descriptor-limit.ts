@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from '../node-fs.ts'
 
 // For what must go on when connections have taken the rest: the report reads /proc, files are served, logs are opened.
 const RESERVE = 32

@@ -26,6 +26,9 @@ import type { LoadedPort } from './loaded-port.ts'
 // How long the handlers may take over connections that were cut when a stop had waited long enough. The master waits a second.
 const CUT_MS = 500
 
+// More than a process can have open.
+const MAX_OPEN = 2 ** 24
+
 /** One configured port of this worker. */
 interface Entry {
   readonly config: PortConfig
@@ -99,11 +102,18 @@ export class Reactor {
     return [...this.#entries.values()].map(({ ports: [port] }) => port)
   }
 
-  /** Another text whenever a port has counted something. */
-  get activity(): string {
-    return this.ports
-      .map(({ counters: { accepted, messagesIn, messagesOut, errors }, sockets }) => [accepted, messagesIn, messagesOut, errors, sockets.size])
-      .join()
+  /** Another number whenever a port has counted something. */
+  get activity(): number {
+    let numEvents = 0
+    let numOpen = 0
+    for (const { ports } of this.#entries.values()) {
+      for (const { counters, sockets } of ports) {
+        numEvents += counters.accepted + counters.messagesIn + counters.messagesOut + counters.errors
+        numOpen += sockets.size
+      }
+    }
+    // One of them may fall while the other rises.
+    return numEvents + numOpen / MAX_OPEN
   }
 
   /** Whether new connections are refused as the event loop lags too far behind. */

@@ -10,12 +10,16 @@ import { type DatagramHandle, identityOf, type StreamHandle } from '../net/node-
 import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { fail, followMaster, messageOf, sayStopped, tell, tellMove, writeHeap } from './channel.ts'
 import { loadHandlers } from './load-handlers.ts'
-import type { Worker } from './worker.ts'
+import { collectStartGarbage } from './start-garbage.ts'
+import { unoptimized } from './unoptimized.ts'
+import { Worker, type WorkerParts } from './worker.ts'
 
 /** The program of a worker process: does what the master says (ipc/messages.ts). */
 
 // Often enough that little is lost of what a killed worker had counted.
 const REPORT_MS = 500
+// One that had nothing to do so long has time to clean up after its start.
+const REST_TURNS = 2
 // A worker that has nothing to do reports at every tenth of these times: that is most of what it does.
 const IDLE_TURNS = 10
 // The master balances workers by these: fine enough for that, and far from one message a connection.
@@ -42,8 +46,8 @@ async function start(message: ProcessStart): Promise<void> {
   const classes = config.tasks === undefined ? undefined : await loadTaskClasses(config)
   problems.push(...lifecycle.problems, ...(classes?.problems ?? []))
   if (problems.length > 0) return fail(problems)
-  const { Worker } = await import('./worker.ts')
-  worker = new Worker({
+  // What its ports need is loaded only now.
+  const parts: WorkerParts = {
     start: message,
     loaded,
     hooks: lifecycle.loaded,
@@ -57,7 +61,8 @@ async function start(message: ProcessStart): Promise<void> {
     onJoined: () => tell({ type: 'joined' }),
     onReload: async () => tell({ type: 'reload' }),
     onStop: async () => tell({ type: 'stop' }),
-  })
+  }
+  worker = await unoptimized(() => new Worker(parts))
   try {
     await worker.start()
   } catch (error) {
@@ -69,15 +74,26 @@ async function start(message: ProcessStart): Promise<void> {
   setInterval(reportNews, REPORT_MS).unref()
 }
 
-let reported = ''
+let reported = -1
 let numSilent = 0
 
 function reportNews(): void {
-  const activity = worker?.activity ?? ''
-  if (activity === reported && ++numSilent < IDLE_TURNS) return
+  const activity = worker?.activity ?? 0
+  if (activity === reported && ++numSilent < IDLE_TURNS) {
+    if (numSilent === REST_TURNS) cleanUp()
+    return
+  }
   reported = activity
   numSilent = 0
   void report()
+}
+
+let isCleanedUp = false
+
+function cleanUp(): void {
+  if (isCleanedUp) return
+  isCleanedUp = true
+  collectStartGarbage()
 }
 
 const told = new Map<string, number>()

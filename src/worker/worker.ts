@@ -208,8 +208,8 @@ export class Worker {
     }
   }
 
-  /** Another text whenever a port has counted something. */
-  get activity(): string {
+  /** Another number whenever a port has counted something. */
+  get activity(): number {
     return this.#reactor.activity
   }
 
