@@ -26,8 +26,13 @@ import type { LoadedPort } from './loaded-port.ts'
 // How long the handlers may take over connections that were cut when a stop had waited long enough. The master waits a second.
 const CUT_MS = 500
 
-// More than a process can have open.
-const MAX_OPEN = 2 ** 24
+/** Of all ports of a worker: what is equal at two times has not changed meanwhile. */
+export interface Activity {
+  /** Of all that is counted, since the start. */
+  readonly numEvents: number
+  /** Connections. */
+  readonly numOpen: number
+}
 
 /** One configured port of this worker. */
 interface Entry {
@@ -102,8 +107,7 @@ export class Reactor {
     return [...this.#entries.values()].map(({ ports: [port] }) => port)
   }
 
-  /** Another number whenever a port has counted something. */
-  get activity(): number {
+  get activity(): Activity {
     let numEvents = 0
     let numOpen = 0
     for (const { ports } of this.#entries.values()) {
@@ -112,8 +116,7 @@ export class Reactor {
         numOpen += sockets.size
       }
     }
-    // One of them may fall while the other rises.
-    return numEvents + numOpen / MAX_OPEN
+    return { numEvents, numOpen }
   }
 
   /** Whether new connections are refused as the event loop lags too far behind. */

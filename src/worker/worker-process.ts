@@ -10,7 +10,8 @@ import { type DatagramHandle, identityOf, type StreamHandle } from '../net/node-
 import { loadTaskClasses } from '../tasks/load-task-classes.ts'
 import { fail, followMaster, messageOf, sayStopped, tell, tellMove, writeHeap } from './channel.ts'
 import { loadHandlers } from './load-handlers.ts'
-import { collectStartGarbage } from './start-garbage.ts'
+import type { Activity } from './reactor.ts'
+import { Rest } from './rest.ts'
 import { unoptimized } from './unoptimized.ts'
 import { Worker, type WorkerParts } from './worker.ts'
 
@@ -18,7 +19,7 @@ import { Worker, type WorkerParts } from './worker.ts'
 
 // Often enough that little is lost of what a killed worker had counted.
 const REPORT_MS = 500
-// One that had nothing to do so long has time to clean up after its start.
+// One that had nothing to do for so many has time to clean up.
 const REST_TURNS = 2
 // A worker that has nothing to do reports at every tenth of these times: that is most of what it does.
 const IDLE_TURNS = 10
@@ -74,26 +75,19 @@ async function start(message: ProcessStart): Promise<void> {
   setInterval(reportNews, REPORT_MS).unref()
 }
 
-let reported = -1
+const rest = new Rest()
+let reported: Activity = { numEvents: -1, numOpen: 0 }
 let numSilent = 0
 
 function reportNews(): void {
-  const activity = worker?.activity ?? 0
-  if (activity === reported && ++numSilent < IDLE_TURNS) {
-    if (numSilent === REST_TURNS) cleanUp()
+  const { activity } = worker as Worker
+  if (activity.numEvents === reported.numEvents && activity.numOpen === reported.numOpen && ++numSilent < IDLE_TURNS) {
+    if (numSilent === REST_TURNS) rest.cleanUp(activity.numOpen)
     return
   }
   reported = activity
   numSilent = 0
   void report()
-}
-
-let isCleanedUp = false
-
-function cleanUp(): void {
-  if (isCleanedUp) return
-  isCleanedUp = true
-  collectStartGarbage()
 }
 
 const told = new Map<string, number>()

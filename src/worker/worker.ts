@@ -15,7 +15,7 @@ import { Finishing } from '../tasks/finishing.ts'
 import type { TaskClasses } from '../tasks/load-task-classes.ts'
 import type { LoadedPort } from './loaded-port.ts'
 import { Member } from './member.ts'
-import { Reactor } from './reactor.ts'
+import { type Activity, Reactor } from './reactor.ts'
 import type { WorkerDaemon } from './worker-daemon.ts'
 
 // How often it is looked at whether the last connection, and the last message to another worker, has got there.
@@ -208,8 +208,7 @@ export class Worker {
     }
   }
 
-  /** Another number whenever a port has counted something. */
-  get activity(): number {
+  get activity(): Activity {
     return this.#reactor.activity
   }
 

@@ -9,6 +9,7 @@ import { cpuSecondsOf, descriptorsOf, eventually, KIB, MIB, memoryOf, proportion
 // 10,000 for the figure of the documentation.
 const NUM_IDLE = Number(process.env['POLYPORT_TEST_IDLE'] ?? 2000)
 const NUM_CONNECTS = 10_000
+const NUM_RESTING = 3000
 const NUM_AT_ONCE = 50
 const IDLE_CPU_MS = 10_000
 const IDLE_CPU_LIMIT = 0.005
@@ -118,11 +119,24 @@ test(`${NUM_CONNECTS} connections leave nothing behind`, async (t) => {
   assert.ok(second.rss - first.rss <= 5 * MIB, `the second round left ${(second.rss - first.rss) / MIB} MiB`)
 })
 
+test('a worker that has nothing to do gives back what connections have left behind', async (t) => {
+  const daemon = await DaemonProcess.start(t, { ports: PORTS }, { files: FILES })
+  const where = await daemon.address('http')
+  const sockets = await openMany(NUM_RESTING, () => open(where, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'))
+  t.after(() => sockets.forEach((socket) => void socket.destroy()))
+  const pid = workerOf(daemon)
+  const { rss } = memoryOf(pid)
+
+  await eventually('the worker has 4 MiB less', () => memoryOf(pid).rss <= rss - 4 * MIB, 10_000)
+
+  assert.ok(sockets.every((socket) => !socket.destroyed))
+})
+
 test('an idle daemon uses next to no CPU, and little memory', async (t) => {
   const daemon = await DaemonProcess.start(t, { workers: 2, ports: PORTS }, { files: FILES })
   const pids = [daemon.pid, ...childrenOf(daemon.pid)]
   // What a start leaves to do.
-  await sleep(2000)
+  await sleep(4000)
   const before = pids.map(cpuSecondsOf)
   await sleep(IDLE_CPU_MS)
   const seconds = pids.reduce((sum, pid, i) => sum + cpuSecondsOf(pid) - (before[i] ?? 0), 0)
