@@ -25,6 +25,8 @@ export function importStripped(modules: readonly StrippedModule[]): void {
       const told = module.isModule ? { ...context, format: context.format ?? 'module-typescript' } : context
       const loaded = next(url, told)
       if (loaded.source == null || textOf(loaded.source) !== module.source) return told === context ? loaded : next(url, context)
+      // Once: a process imports a module only once.
+      known.delete(url)
       return loaded.format === 'module-typescript' ? { ...loaded, format: 'module', source: module.code } : loaded
     },
   })

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { deserialize, serialize } from 'node:v8'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type ReaderState, readerState, restoreWebSocket } from '../../src/net/ws-internals.ts'
@@ -12,6 +14,7 @@ import { type ReaderState, readerState, restoreWebSocket } from '../../src/net/w
  * - webSocket._receiver and the fields of it that src/net/ws-internals.ts lists; _loop, _errored
  * - webSocket._socket, while it is open
  * - webSocket._protocol; new WebSocket(null, undefined, options) of a server; setSocket(socket, head, options)
+ * - of crypto, https, tls and zlib it takes functions when it is loaded, and constants later
  */
 
 const MASK = Buffer.from([1, 2, 3, 4])
@@ -103,4 +106,19 @@ test('a WebSocket that was moved sends, closes with a code, and still refuses wh
   await once(moved, 'error')
   while (!bytes.includes(Buffer.from([0x03, 0xea]))) await once(client, 'data')
   assert.ok(bytes.includes(Buffer.from([0x81, 0x02, 0x68, 0x69])))
+})
+
+test('a server loads what only clients, compression and handshakes need when these need it', () => {
+  const internals = fileURLToPath(new URL('../../src/net/ws-internals.ts', import.meta.url))
+  const program = `
+    import { createWebSocketServer } from ${JSON.stringify(internals)}
+    createWebSocketServer({ noServer: true })
+    console.log(['crypto', 'https', 'tls', 'zlib'].filter((name) => process.moduleLoadList.includes('NativeModule ' + name)).join())`
+
+  const { stdout, stderr } = spawnSync(process.execPath, ['--no-warnings', '--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  })
+
+  assert.equal(stdout + stderr, '\n')
 })
