@@ -5,7 +5,7 @@ import { rmSync } from '../node-fs.ts'
 import { open } from './lmdb.ts'
 import { checkOwner } from './memory-folder.ts'
 
-/** The only file that knows LMDB. */
+/** The only file that knows LMDB, but for that of the tasks (task-store.ts). */
 
 // Address space, not memory: pages are taken from the tmpfs as they are used.
 const MAP_BYTES = 4 * 1024 * 1024 * 1024
