@@ -3,15 +3,13 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { answerAndEnd } from './http-answer.ts'
 import type { HttpSocket } from './http-socket.ts'
+import { WITHOUT_TIMERS } from './http-timeouts.ts'
 import { STATUS_CODES } from './node-http.ts'
 import { abandonResponse, answerHalfClosed, hasSentHead } from './node-http-internals.ts'
 import type { Port } from './port.ts'
 import { boundBody, breakOff } from './request-body.ts'
 import { BAD_REQUEST, type Fault, HeadCheck, TOO_LONG_BODY } from './request-head.ts'
 import { endRefused } from './socket-end.ts'
-
-// How often Node looks for requests that take too long: a limit is kept within this time.
-const CHECK_MS = 500
 
 // How long a client that has closed its side is believed to wait for an answer.
 const HALF_CLOSED_MS = 5000
@@ -37,8 +35,6 @@ interface ParseError extends NodeJS.ErrnoException {
 export class HttpGuard {
   readonly #port: Port
   readonly #head: HeadCheck
-  // Between two requests when they came from another worker.
-  readonly #kept = new WeakSet<Socket>()
 
   constructor(port: Port) {
     this.#port = port
@@ -47,18 +43,8 @@ export class HttpGuard {
 
   /** Options for `createServer`. Never among them: `insecureHTTPParser`, which lets requests be smuggled. */
   serverOptions(): ServerOptions {
-    const { headerSeconds, requestSeconds, keepAliveSeconds, headerBytes } = this.#port.limits
-    return {
-      maxHeaderSize: headerBytes,
-      headersTimeout: headerSeconds * 1000,
-      requestTimeout: requestSeconds * 1000,
-      keepAliveTimeout: keepAliveSeconds * 1000,
-      connectionsCheckingInterval: CHECK_MS,
-      // Ours are counted, and hold for upgrades.
-      requireHostHeader: false,
-      // Not in every version of @types/node: how much longer than announced a connection is kept. Beyond the limit by default.
-      ...({ keepAliveTimeoutBuffer: CHECK_MS } as object),
-    }
+    // Ours are counted, and hold for upgrades.
+    return { ...WITHOUT_TIMERS, maxHeaderSize: this.#port.limits.headerBytes, requireHostHeader: false }
   }
 
   /** Watches over a server that was made with `serverOptions`. */
@@ -85,23 +71,6 @@ export class HttpGuard {
     }, HALF_CLOSED_MS)
     timer.unref()
     socket.once('close', () => clearTimeout(timer))
-  }
-
-  /** A connection that is between two requests comes from another worker. To Node's parser it is a new one, which is to say something soon. */
-  keep(socket: HttpSocket): void {
-    this.#kept.add(socket)
-    const timer = setTimeout(() => {
-      if (socket.bytesRead > 0) return
-      socket.polyportRefused = TOO_LATE.reason
-      socket.destroy()
-    }, this.#port.limits.keepAliveSeconds * 1000)
-    timer.unref()
-    socket.once('close', () => clearTimeout(timer))
-  }
-
-  /** Whether it had had a request when it came. */
-  wasKept(socket: Socket): boolean {
-    return this.#kept.has(socket)
   }
 
   /** Why a request may not go on. Of one that may, the body is bounded. */
@@ -135,19 +104,23 @@ export class HttpGuard {
     return (socket as HttpSocket).polyportResponse === undefined && this.#head.faultOf(request) === undefined
   }
 
-  /** Node's parser has refused what came, or waited for it too long; or the connection failed. */
+  /** Node's parser has refused what came; or the connection failed. */
   readonly #onClientError = (error: ParseError, duplex: Duplex): void => {
     const socket = duplex as HttpSocket
     if (socket.destroyed || socket.polyportRefused !== undefined) return
     const fault = faultOfError(error)
-    if (fault === undefined) {
-      socket.destroy()
-      return
-    }
+    if (fault === undefined) socket.destroy()
+    else this.#refuse(socket, fault)
+  }
+
+  /** A head or a body takes too long. */
+  readonly onLate = (socket: HttpSocket): void => {
+    if (socket.destroyed || socket.polyportRefused !== undefined) return
+    if (socket.bytesRead > 0) return this.#refuse(socket, TOO_LATE)
+    // One that has come from another worker between two requests is new to Node's parser alone.
+    if (socket.polyportAnsweredAt) return
     // RFC 9110 section 15.5.9: what has not begun needs no answer, and a client that is about to begin would take it for its own.
-    if (fault !== TOO_LATE || socket.bytesRead > 0) return this.#refuse(socket, fault)
-    if (this.#kept.has(socket)) return
-    socket.polyportRefused = fault.reason
+    socket.polyportRefused = TOO_LATE.reason
     socket.destroy()
   }
 
@@ -190,7 +163,6 @@ export class HttpGuard {
 
 /** Undefined when it is no fault of the request's. */
 function faultOfError({ code, rawPacket, bytesParsed }: ParseError): Fault | undefined {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return TOO_LATE
   if (code === 'HPE_HEADER_OVERFLOW') return rawPacket !== undefined && endsInTarget(rawPacket.subarray(0, bytesParsed)) ? TOO_LONG_TARGET : TOO_LONG_HEAD
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return TOO_LONG_BODY
   return code?.startsWith('HPE_') === true ? BAD_REQUEST : undefined

@@ -6,6 +6,7 @@ import type { PeerAddress } from './address.ts'
 import { answerAndEnd } from './http-answer.ts'
 import type { HttpRequests } from './http-requests.ts'
 import type { HttpSocket } from './http-socket.ts'
+import { HttpTimeouts } from './http-timeouts.ts'
 import type { Http2Sessions } from './http2-sessions.ts'
 import type { Arrival } from './listener.ts'
 import type { Movable, MovedState } from './movable.ts'
@@ -30,6 +31,7 @@ export class HttpListener implements SecureListener {
   readonly #requests: HttpRequests
   readonly #upgrade: WebSocketUpgrade | undefined
   readonly #server: Server
+  readonly #timeouts: HttpTimeouts
   /** Where those go whose handshake has chosen HTTP/2. */
   readonly #http2: Http2Sessions | undefined
   #isSecure = false
@@ -60,9 +62,9 @@ export class HttpListener implements SecureListener {
     this.#server = createServer({ ...requests.guard.serverOptions(), shouldUpgradeCallback } as object, requests.onRequest as never)
     requests.guard.watch(this.#server)
     this.#server.on('checkContinue', requests.onExpect as never)
+    this.#server.on('checkExpectation', requests.onUnknownExpectation as never)
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head))
-    // Starts what watches the header and request timeouts: this server never listens by itself.
-    this.#server.emit('listening')
+    this.#timeouts = new HttpTimeouts({ port, server: this.#server, onLate: requests.guard.onLate })
   }
 
   adopt(client: StreamHandle, peer: PeerAddress, head?: Buffer): void {
@@ -83,12 +85,14 @@ export class HttpListener implements SecureListener {
     refuseByHttp(client, status)
   }
 
-  #serve(socket: HttpSocket): void {
+  /** @param answeredAt when it had its latest response, of one that comes from another worker */
+  #serve(socket: HttpSocket, answeredAt = 0): void {
     // Looked at for every request: it is found sooner if it is there.
     socket.polyportRefused = undefined
     socket.polyportResponse = undefined
+    socket.polyportAnsweredAt = answeredAt
+    this.#timeouts.start()
     socket.on('error', (error) => this.#reasons.set(socket, reasonOf(error)))
-    socket.on('timeout', onTimeout)
     socket.on('end', this.#onSocketEnd)
     socket.on('close', this.#onSocketClose)
     this.#server.emit('connection', socket)
@@ -96,7 +100,7 @@ export class HttpListener implements SecureListener {
 
   *movables(): Iterable<Movable> {
     if (this.#upgrade !== undefined) yield* this.#upgrade.movables()
-    for (const socket of idleSockets(this.#server, this.port.sockets)) {
+    for (const socket of idleSockets<HttpSocket>(this.#server, this.port.sockets)) {
       const handle = streamHandleOf(socket)
       if (handle === undefined || 'polyport' in socket || socket.writableEnded) continue
       const { bytesRead } = socket
@@ -114,10 +118,7 @@ export class HttpListener implements SecureListener {
           startReading(socket)
         },
         // node:http may have begun to read again by itself: then a request has come, and is answered here.
-        state: () =>
-          socket.destroyed || socket.bytesRead !== bytesRead
-            ? undefined
-            : { kind: 'http', peer, isNew: bytesRead === 0 && !this.#requests.guard.wasKept(socket) },
+        state: () => (socket.destroyed || socket.bytesRead !== bytesRead ? undefined : { kind: 'http', peer, isNew: !socket.polyportAnsweredAt }),
         letGo: () => {
           this.port.letGo(socket, 0)
           socket.destroy()
@@ -136,8 +137,8 @@ export class HttpListener implements SecureListener {
     const socket = socketFromHandle(client)
     setPeer(socket, state.peer)
     this.port.takeOver(socket, arrival.from, state.peer.address)
-    if (!state.isNew) this.#requests.guard.keep(socket)
-    this.#serve(socket)
+    // To Node's parser it is a new one, which is to say something soon.
+    this.#serve(socket, state.isNew ? 0 : performance.now())
   }
 
   lastOnes(): void {
@@ -185,7 +186,7 @@ export class HttpListener implements SecureListener {
 
   destroy(): void {
     clearInterval(this.#sweeper)
-    // Also ends what watches the timeouts.
+    this.#timeouts.stop()
     this.#server.close(() => {})
     this.#http2?.destroy()
     for (const socket of this.port.sockets) socket.destroy()
@@ -202,17 +203,11 @@ export class HttpListener implements SecureListener {
     }
     socket.off('close', this.#onSocketClose)
     socket.off('end', this.#onSocketEnd)
-    socket.off('timeout', onTimeout)
+    ;(socket as HttpSocket).polyportAnsweredAt = 0
     // A connection releases its socket by itself, with its own reason; this is for upgrades that were refused.
     socket.on('close', () => {
       if (!('polyport' in socket)) this.port.released(socket, (socket as HttpSocket).polyportRefused ?? 'client')
     })
     void this.#upgrade.upgrade(request, socket, head)
   }
-}
-
-/** Node closes a connection that had no further request in time. */
-function onTimeout(this: Socket): void {
-  const socket = this as HttpSocket
-  if (socket.polyportResponse === undefined) socket.polyportRefused ??= 'heartbeat'
 }

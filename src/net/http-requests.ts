@@ -5,9 +5,9 @@ import { believe } from './client-address.ts'
 import { HttpGuard } from './http-guard.ts'
 import type { HttpSocket } from './http-socket.ts'
 import { isPromise } from './is-promise.ts'
-import { type MeasuredResponse, type ResponseObserver, tellWhenLeft } from './node-http-internals.ts'
+import { announceKeepAlive, type MeasuredResponse, type ResponseObserver, tellWhenLeft } from './node-http-internals.ts'
 import type { Port } from './port.ts'
-import { BAD_REQUEST } from './request-head.ts'
+import { BAD_REQUEST, UNKNOWN_EXPECTATION } from './request-head.ts'
 
 /** Stands before the handler: looks at a request, or answers it instead of calling `next`. */
 export type RequestStep = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
@@ -23,6 +23,7 @@ export class HttpRequests implements ResponseObserver {
   readonly #port: Port
   readonly #steps: readonly RequestStep[]
   readonly #serverHeader: string | undefined
+  readonly #keepAliveMs: number
   #isStopping = false
 
   constructor(parts: { port: Port; steps?: readonly RequestStep[]; serverHeader?: string | undefined }) {
@@ -30,6 +31,7 @@ export class HttpRequests implements ResponseObserver {
     this.guard = new HttpGuard(parts.port)
     this.#steps = parts.steps ?? []
     this.#serverHeader = parts.serverHeader
+    this.#keepAliveMs = parts.port.limits.keepAliveSeconds * 1000
   }
 
   readonly onRequest = (request: IncomingMessage, response: MeasuredResponse): void => {
@@ -43,6 +45,14 @@ export class HttpRequests implements ResponseObserver {
     if (!this.#admits(request, response, start)) return
     response.writeContinue()
     this.#serve(request, response, start)
+  }
+
+  /** The client asks for something else than 100 (Continue) beforehand: RFC 9110 section 10.1.1. */
+  readonly onUnknownExpectation = (request: IncomingMessage, response: MeasuredResponse): void => {
+    const start = performance.now()
+    if (!this.#admits(request, response, start)) return
+    this.#follow(response, start)
+    this.guard.refuseRequest(request, response, UNKNOWN_EXPECTATION)
   }
 
   /** A request of HTTP/2: its connection has others beside it, and checks and counts of its own. */
@@ -61,6 +71,7 @@ export class HttpRequests implements ResponseObserver {
     if (socket.polyportRefused !== undefined) return false
     if (this.#isStopping || this.#port.isBusy) response.shouldKeepAlive = false
     if (this.#serverHeader !== undefined) response.setHeader('Server', this.#serverHeader)
+    announceKeepAlive(response, this.#keepAliveMs)
     const { counters, trustedProxies } = this.#port
     counters.messagesIn++
     if (trustedProxies !== undefined) believe(request, trustedProxies)
@@ -107,13 +118,14 @@ export class HttpRequests implements ResponseObserver {
     const socket = response.req.socket as HttpSocket
     if (socket.polyportResponse === response) socket.polyportResponse = undefined
     if (!response.req.complete) socket.polyportUnread = response.req
-    this.count(response)
+    answered(socket, this.count(response))
   }
 
-  /** Once for each response, when it is over. */
-  count(response: MeasuredResponse): void {
+  /** Once for each response, when it is over. @returns when that is */
+  count(response: MeasuredResponse): number {
     const end = performance.now()
     this.#count(response, end - (response.startedAt ?? end))
+    return end
   }
 
   #count({ req, statusCode }: ServerResponse, ms: number): void {
@@ -162,14 +174,22 @@ export class HttpRequests implements ResponseObserver {
     port.counters.handler.observeMs(end - start)
     if (response.observer !== undefined) return
     // Most responses have left already, and need not be followed. Nothing is put on them: that is slow for those to which Express has given another prototype.
-    if (!hasBody && response.writableEnded && response.socket?.writableLength === 0) this.#count(response, end - start)
-    else this.#follow(response, start)
+    const { socket } = response
+    if (hasBody || !response.writableEnded || socket?.writableLength !== 0) return this.#follow(response, start)
+    this.#count(response, end - start)
+    answered(socket, end)
   }
 
   async #settle(result: PromiseLike<unknown>, request: IncomingMessage, response: ServerResponse, start: number): Promise<void> {
     if (!(await this.#port.settle(unlessGone(result, request), 'onRequest'))) answerFailure(response)
     this.#port.counters.handler.observeMs(performance.now() - start)
   }
+}
+
+/** What a handler has said of how long its request may take does not hold for the next. */
+function answered(socket: HttpSocket, now: number): void {
+  socket.polyportAnsweredAt = now
+  if (socket.timeout) socket.setTimeout(0)
 }
 
 /** A handler that reads the body of a client that leaves meanwhile has not failed. */

@@ -9,6 +9,8 @@ export interface HttpSocket extends Socket {
   polyportResponse?: MeasuredResponse | undefined
   /** A request that was answered before its body had come. */
   polyportUnread?: IncomingMessage | undefined
+  /** When the latest response has left, by `performance.now()`; 0 before the first. */
+  polyportAnsweredAt?: number
   /** Nothing more is taken from this client, and why. */
   polyportRefused?: CloseReason | undefined
 }

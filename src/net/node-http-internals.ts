@@ -8,18 +8,42 @@ interface HttpParser {
   readonly socket: net.Socket | null
 }
 
-/** The connections of an HTTP server that are between two requests, or before their first byte: nothing of a request has been read. */
-export function idleSockets(server: http.Server, sockets: Iterable<net.Socket>): net.Socket[] {
+/** What Node knows of the connections of an HTTP server: all that are between two requests, and those that take too long, each once. */
+interface ConnectionsList {
+  idle(): HttpParser[]
+  expired(headerMs: number, requestMs: number): HttpParser[]
+}
+
+function connectionsOf(server: http.Server): ConnectionsList | undefined {
   const symbol = Object.getOwnPropertySymbols(server).find(({ description }) => description === 'http.server.connections')
   if (symbol === undefined) throw new Error('Cannot reach the connections of an HTTP server in this version of Node')
-  const { [symbol]: list } = server as unknown as Record<symbol, { idle(): HttpParser[] }>
-  const idle = new Set<net.Socket | null>(list?.idle().map(({ socket }) => socket))
-  const found: net.Socket[] = []
+  return (server as unknown as Record<symbol, ConnectionsList | undefined>)[symbol]
+}
+
+/** The connections of an HTTP server that are between two requests, or before their first byte: nothing of a request has been read. */
+export function idleSockets<S extends net.Socket>(server: http.Server, sockets: Iterable<S>): S[] {
+  const idle = new Set<net.Socket | null>(
+    connectionsOf(server)
+      ?.idle()
+      .map(({ socket }) => socket),
+  )
+  const found: S[] = []
   for (const socket of sockets) {
     const { _httpMessage: response } = socket as { _httpMessage?: unknown }
     if ((idle.has(socket) || socket.bytesRead === 0) && (response === null || response === undefined)) found.push(socket)
   }
   return found
+}
+
+/** The connections of an HTTP server of which a head, or a whole request, or the first byte takes longer than it may. Each once. */
+export function lateSockets(server: http.Server, headerMs: number, requestMs: number): net.Socket[] {
+  const late = connectionsOf(server)?.expired(headerMs, requestMs) ?? []
+  return late.flatMap(({ socket }) => socket ?? [])
+}
+
+/** `Keep-Alive: timeout=`, which Node only sends where it watches over that time itself. */
+export function announceKeepAlive(response: ServerResponse, ms: number): void {
+  ;(response as unknown as { _keepAliveTimeout: number })._keepAliveTimeout = ms
 }
 
 /** Who is told that a response has left. */

@@ -9,6 +9,7 @@ export interface Fault {
 }
 
 export const BAD_REQUEST: Fault = { status: 400, reason: 'error' }
+export const UNKNOWN_EXPECTATION: Fault = { status: 417, reason: 'error' }
 export const TOO_LONG_BODY: Fault = { status: 413, reason: 'frame_too_long' }
 const TOO_MANY_FIELDS: Fault = { status: 431, reason: 'frame_too_long' }
 

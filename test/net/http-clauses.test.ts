@@ -11,6 +11,7 @@ export default class Echo extends HttpHandler {
   async onRequest(request, response) {
     if (request.url === '/seen') return response.end(JSON.stringify(this.seen))
     if (request.url === '/slow') await new Promise((resolve) => setTimeout(resolve, 300))
+    if (request.url === '/timed') request.setTimeout(200)
     if (request.url === '/host') return answer(response, request.headers.host + ' ' + request.url)
     if (request.url === '/watched') response.on('close', () => this.seen.push('closed ' + response.writableFinished))
     try {
@@ -80,6 +81,7 @@ const REFUSED: readonly Clause[] = [
   { rule: 'RFC 9112 3.2.2: an absolute target of another scheme', bytes: `GET ftp://a.example/ HTTP/1.1\r\n${HOST}\r\n`, statuses: [400] },
   { rule: 'RFC 9112 3.2.2: a user in an absolute target', bytes: `GET http://u@a.example/ HTTP/1.1\r\n${HOST}\r\n`, statuses: [400] },
   { rule: 'RFC 9110 9.3.6: CONNECT', bytes: 'CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n', statuses: [501] },
+  { rule: 'RFC 9110 10.1.1: an expectation that is not known', bytes: `${POST}Content-Length: 2\r\nExpect: the-best\r\n\r\nhi`, statuses: [417] },
   { rule: 'a request line over headerBytes', bytes: `GET /${'a'.repeat(3000)} HTTP/1.1\r\n${HOST}\r\n`, statuses: [414] },
   { rule: 'fields over headerBytes', bytes: `GET / HTTP/1.1\r\n${HOST}X-A: ${'a'.repeat(3000)}\r\n\r\n`, statuses: [431] },
   { rule: 'more than headerFields', bytes: `GET / HTTP/1.1\r\n${HOST}${'X: 1\r\n'.repeat(20)}\r\n`, statuses: [431] },
@@ -215,6 +217,18 @@ test('an HTTP port', async (t) => {
       assert.ok(ms >= 3000 && ms < 3000 + WITHIN, `${ms} ms`)
       // It is counted when the server has seen it close, too.
       await becomes(before + 1, () => counted(pattern))
+    })
+
+    await t.test('what a handler says of its own request does not hold for the next', async () => {
+      const { answers } = await talk(port, [`GET /timed HTTP/1.1\r\n${HOST}\r\n`, 700, GET], { count: 2 })
+
+      assert.deepEqual(
+        answers.map(({ status, head }) => [status, /^Keep-Alive: timeout=3\r$/m.test(head)]),
+        [
+          [200, true],
+          [200, true],
+        ],
+      )
     })
 
     await t.test('and a connection that a reload has moved is kept as long as any other', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { idleSockets, type MeasuredResponse, tellWhenLeft } from '../../src/net/node-http-internals.ts'
+import { announceKeepAlive, idleSockets, lateSockets, type MeasuredResponse, tellWhenLeft } from '../../src/net/node-http-internals.ts'
 import {
   acceptOn,
   bindStream,
@@ -30,7 +30,8 @@ import {
  * - new net.Socket({ handle, onread }), with the socket as `this` of onread's callback, and pause()/resume()/read(0) on it
  * - the "state symbol" of a dgram.Socket and its handle.recvStop(); socket.bind(handle)
  * - socket._handle: bytesWritten, writeQueueSize, reading, readStart(), readStop()
- * - the "http.server.connections" symbol of an http.Server and idle() of its value; socket._httpMessage
+ * - the "http.server.connections" symbol of an http.Server, idle() and expired() of its value; socket._httpMessage
+ * - ServerResponse#_keepAliveTimeout, which becomes `Keep-Alive: timeout=`
  * - handle.onread(arrayBuffer) with what was read, without one at the end, while there is no socket; then a socket on the same handle
  * - socket._peername, which remoteAddress and remotePort are taken from
  * - ServerResponse#detachSocket, called once when a response has left, also when it is a member of its own
@@ -205,13 +206,11 @@ test('stopReading() reads nothing more at once, and startReading() goes on', asy
   while (!text.endsWith('two')) await once(socket, 'data')
 })
 
-test('idleSockets() are those between two requests and before the first byte', async (t) => {
-  const sockets = new Set<net.Socket>()
+test('idleSockets() are those between two requests and before the first byte, lateSockets() those that take too long, each once', async (t) => {
   let answer = (): void => {}
-  const server = http.createServer((_request, response) => {
+  const server = http.createServer({ connectionsCheckingInterval: 2 ** 31 - 1 }, (_request, response) => {
     answer = () => response.end('ok')
   })
-  server.on('connection', (socket) => sockets.add(socket))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
@@ -219,18 +218,43 @@ test('idleSockets() are those between two requests and before the first byte', a
     client.destroy()
     server.close()
   })
-  await once(server, 'connection')
-  assert.equal(idleSockets(server, sockets).length, 1, 'before the first byte')
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+  const [socket] = (await once(server, 'connection')) as [net.Socket]
+  assert.deepEqual(idleSockets(server, [socket]), [socket], 'before the first byte')
   client.write('GET / HT')
-  while (![...sockets].some(({ bytesRead }) => bytesRead === 8)) await new Promise((resolve) => setImmediate(resolve))
-  assert.equal(idleSockets(server, sockets).length, 0, 'in the middle of a head')
+  while (socket.bytesRead < 8) await turn()
+  assert.deepEqual(idleSockets(server, [socket]), [], 'in the middle of a head')
+  assert.deepEqual(lateSockets(server, 60_000, 60_000), [])
+  const began = performance.now()
+  while (performance.now() - began < 5) await turn()
+  assert.deepEqual(lateSockets(server, 1, 60_000), [socket])
+  assert.deepEqual(lateSockets(server, 1, 60_000), [])
   client.write('TP/1.1\r\nHost: x\r\n\r\n')
   await once(server, 'request')
-  assert.equal(idleSockets(server, sockets).length, 0, 'while it is answered')
+  assert.deepEqual(idleSockets(server, [socket]), [], 'while it is answered')
   answer()
   await once(client, 'data')
-  await new Promise((resolve) => setImmediate(resolve))
-  assert.equal(idleSockets(server, sockets).length, 1, 'after the answer')
+  await turn()
+  assert.deepEqual(idleSockets(server, [socket]), [socket], 'behind the answer')
+})
+
+test('announceKeepAlive() has a response say how long the connection is kept', async (t) => {
+  const server = http.createServer({ keepAliveTimeout: 0 }, (_request, response) => {
+    announceKeepAlive(response, 7000)
+    response.end('ok')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const agent = new http.Agent({ keepAlive: true })
+  t.after(() => agent.destroy())
+
+  const [response] = (await once(http.get({ port: (server.address() as net.AddressInfo).port, host: '127.0.0.1', agent }), 'response')) as [
+    http.IncomingMessage,
+  ]
+
+  response.resume()
+  assert.equal(response.headers['keep-alive'], 'timeout=7')
 })
 
 test('setPeer() says what the address of a socket is, and bytes put back into a socket are what an HTTP server reads first', async (t) => {
