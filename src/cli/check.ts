@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { located } from '../config/located.ts'
 import type { Config } from '../config/schema.ts'
 import { ConfigError } from '../errors.ts'
 import { type ConfigOptions, loadNamedConfig } from './config-options.ts'
@@ -25,7 +26,7 @@ async function findProblems(options: ConfigOptions): Promise<number> {
   })
   const { checkModules } = await import('../worker/check-modules.ts')
   const problems = await checkModules(config)
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) throw new ConfigError(located(problems, config.file))
   process.stdout.write(`${config.file} is good: ${summary(config)}\n`)
   return EXIT.done
 }

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { withLate } from '../modules/late-builtin.ts'
+import { withLate } from '../modules/late-module.ts'
 
 /** pino, without `assert`, which only its own ways to write need: the log writes by itself. Handlers that import it get the same copy. */
 const loaded = withLate(['assert'], () => createRequire(import.meta.url)('pino') as typeof import('pino'))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { located } from '../config/located.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../contracts/logger.ts'
 import { BindError, ConfigError, StartError } from '../errors.ts'
@@ -92,7 +93,7 @@ export class WorkerChild {
     this.#bus = join(store, `bus-${owner}.sock`)
     this.#note = notePath(store, owner)
     this.#onExit = parts.onExit
-    this.#child = forkChild(place, parts.account)
+    this.#child = forkChild(place, { account: parts.account, workers: config.workers })
     this.#line = new HandleLine(this.#child)
     noteProcess(store, owner, this.#child.pid)
     this.#child.on('error', (error) => {
@@ -280,7 +281,7 @@ export class WorkerChild {
 
   #failed({ problems, message }: Extract<ToMaster, { type: 'failed' }>): void {
     this.hasFailed = true
-    const error = problems.length > 0 ? new ConfigError(problems) : new BindError(message)
+    const error = problems.length > 0 ? new ConfigError(located(problems, this.config.file)) : new BindError(message)
     this.#loaded.fail(error)
     this.#ready.fail(error)
     this.kill()

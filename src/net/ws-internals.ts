@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import type { PerMessageDeflateOptions, ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import type { DeflateConfig } from '../config/compression-schema.ts'
-import { withLate } from '../modules/late-builtin.ts'
+import { withLate } from '../modules/late-module.ts'
 import { boundDiscarded } from './socket-end.ts'
 
 /**

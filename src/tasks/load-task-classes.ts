@@ -1,3 +1,4 @@
+import { formatPath } from '../config/finding.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Config } from '../config/schema.ts'
 import type { EventsConfig } from '../config/task-schema.ts'
@@ -96,7 +97,7 @@ function eventsIn(
   const events = new Map(Array.from(found, ([name, { type }]) => [name, type]))
   const listeners = new Map<string, Found<new () => object>>()
   for (const [event, names] of Object.entries(section.listeners)) {
-    const path = `events.listeners.${event}`
+    const path = formatPath(['events', 'listeners', event])
     if (!events.has(event) && isWhole)
       problems.push({
         file: config.file,

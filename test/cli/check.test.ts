@@ -112,6 +112,47 @@ describe('polyport check', () => {
     }
   })
 
+  test('mistakes of the config that only its modules show have their lines, too', async (t) => {
+    const dir = folder(t)
+    const files: Record<string, string> = {
+      'good.mjs': ECHO,
+      'work.mjs': `import { AsyncEvent, Timer } from 'polyport'
+export class Saved extends AsyncEvent {}
+export class Mail { handle() {} }
+export class Tick extends Timer { static interval = 1000; run() {} }
+`,
+      'config.json': `{ "ports": [{ "protocol": "tcp", "port": 0, "handler": "./good.mjs" }],
+  "timers": { "modules": ["./work.mjs"],
+    "jobs": [{ "class": "Tock", "interval": 1000 }] },
+  "events": { "modules": ["./work.mjs"], "listeners": {
+    "Savd": ["Mail"],
+    // A key that needs quotes in a path.
+    "Sa ved": ["Mail"],
+    "Saved": ["Mail",
+      "Mial"]
+  } }
+}
+`,
+    }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+    const events = [
+      /^\S+config\.json:5:13: events\.listeners\.Savd: .*did you mean "Saved"\?$/m,
+      /^\S+config\.json:7:15: events\.listeners\["Sa ved"\]: .*did you mean "Saved"\?$/m,
+      /^\S+config\.json:9:7: events\.listeners\.Saved\[1\]: .*did you mean "Mail"\?$/m,
+    ]
+    const timers = [/^\S+config\.json:3:25: timers\.jobs\[0\]\.class: .*did you mean "Tick"\?$/m]
+
+    for (const [verb, wanted] of [
+      ['check', [...events, ...timers]],
+      ['start', events],
+    ] as const) {
+      const { code, stderr } = await run(t, [verb], { cwd: dir })
+
+      assert.equal(code, 2)
+      for (const pattern of wanted) assert.match(stderr, pattern)
+    }
+  })
+
   test('a handler that cannot be loaded is named, with exit code 2', async (t) => {
     const dir = project(t, GOOD, "import 'polyport'\nthrow new Error('no licence')\n")
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { folderOf } from '../apps/temporary.ts'
 
-const LATE = fileURLToPath(new URL('../../src/modules/late-builtin.ts', import.meta.url))
+const LATE = fileURLToPath(new URL('../../src/modules/late-module.ts', import.meta.url))
 
 /** What a program prints, as lines, in a process that has not loaded what the test has. */
 function printed(dir: string, program: string): string[] {
@@ -42,6 +42,29 @@ describe('withLate', () => {
     )
 
     assert.deepEqual(lines, ['none ', '1 zlib', '86f7e437faa5a7fce15d1ddcb9eaeaea377667b8 zlib,crypto', 'as it says zlib,crypto,assert'])
+  })
+
+  test('does so with a package, of which it may need a class', (t) => {
+    const dir = folderOf(t, {
+      'package.cjs': `
+        const { Encoder } = require('dependency')
+        exports.encode = (value) => new Encoder('<').encode(value)
+        exports.isOne = () => new Encoder('<') instanceof require('dependency/index.js').Encoder`,
+      'node_modules/dependency/index.js': `
+        console.log('loaded')
+        exports.Encoder = class Encoder { constructor(start) { this.start = start } encode(value) { return this.start + value } }`,
+    })
+
+    const lines = printed(
+      dir,
+      `import { createRequire } from 'node:module'
+       import { withLate } from ${JSON.stringify(LATE)}
+       const required = withLate(['dependency'], () => createRequire(import.meta.url)('./package.cjs'))
+       console.log('required')
+       console.log(required.encode(1), required.encode(2), required.isOne())`,
+    )
+
+    assert.deepEqual(lines, ['required', 'loaded', '<1 <2 true'])
   })
 
   test('is for those that are loaded meanwhile: others of the process get the real module', (t) => {
