@@ -33,6 +33,10 @@ export interface PortReport {
   readonly requestSeconds?: HistogramReport
 }
 
+// RFC 9110 section 9 and RFC 5789. Anything else is counted as OTHER: a label must not come from a client.
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
+const OTHER = 'OTHER'
+
 /** The integers of one port. The hot path adds to them; metrics reads them. */
 export class PortCounters {
   connections = 0
@@ -65,12 +69,17 @@ export class PortCounters {
     this.closed[reason] = (this.closed[reason] ?? 0) + 1
   }
 
-  /** An http request was answered. No string is built per request. @param method one of a bounded set */
+  /** An http request was answered. No string is built per request. */
   request(method: string, status: number): void {
-    let classes = this.#requests.get(method)
-    if (classes === undefined) this.#requests.set(method, (classes = [0, 0, 0, 0, 0, 0]))
+    const classes = this.#requests.get(method) ?? this.#firstOf(METHODS.has(method) ? method : OTHER)
     const index = Math.floor(status / 100)
     classes[index] = (classes[index] ?? 0) + 1
+  }
+
+  #firstOf(method: string): number[] {
+    let classes = this.#requests.get(method)
+    if (classes === undefined) this.#requests.set(method, (classes = [0, 0, 0, 0, 0, 0]))
+    return classes
   }
 
   #requestReport(): Record<string, number> {

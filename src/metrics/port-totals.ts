@@ -57,6 +57,7 @@ const NO_REQUESTS_REFUSED: Readonly<Record<string, number>> = {
   '408 heartbeat': 0,
   '413 frame_too_long': 0,
   '414 frame_too_long': 0,
+  '417 error': 0,
   '426 error': 0,
   '431 frame_too_long': 0,
   '501 denied': 0,

@@ -12,9 +12,6 @@ import { BAD_REQUEST, UNKNOWN_EXPECTATION } from './request-head.ts'
 /** Stands before the handler: looks at a request, or answers it instead of calling `next`. */
 export type RequestStep = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
 
-// RFC 9110 section 9 and RFC 5789. Anything else is counted as OTHER: a label must not come from a client.
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
-
 /** The requests of an http port → the handler; or, on a websocket port, their refusal. */
 export class HttpRequests implements ResponseObserver {
   readonly guard: HttpGuard
@@ -132,8 +129,7 @@ export class HttpRequests implements ResponseObserver {
     const { counters } = this.#port
     counters.messagesOut++
     counters.requestDuration.observeMs(ms)
-    const method = req.method ?? 'GET'
-    counters.request(METHODS.has(method) ? method : 'OTHER', statusCode)
+    counters.request(req.method ?? 'GET', statusCode)
   }
 
   /** From now on somebody may ask for this response, and its end is noted. */

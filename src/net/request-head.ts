@@ -17,9 +17,6 @@ const TOO_MANY_FIELDS: Fault = { status: 431, reason: 'frame_too_long' }
 const HOST = /^(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
 const ABSOLUTE = /^https?:\/\/([^/?#]+)/i
 const SLASH = 47
-const HOST_LENGTH = 'host'.length
-const CONTENT_LENGTH_LENGTH = 'content-length'.length
-const TRANSFER_ENCODING_LENGTH = 'transfer-encoding'.length
 
 /** Looks at the heads of requests for what `node:http` lets pass. One for each listener. Hot path: nothing is made for a good one. */
 export class HeadCheck {
@@ -52,13 +49,13 @@ export class HeadCheck {
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i] ?? ''
       const value = rawHeaders[i + 1] ?? ''
-      if (name.length === HOST_LENGTH && name.toLowerCase() === 'host') {
+      if (is(name, 'Host', 'host')) {
         numHosts++
         if (!this.#isHostGood(value)) return BAD_REQUEST
-      } else if (name.length === CONTENT_LENGTH_LENGTH && name.toLowerCase() === 'content-length') {
+      } else if (is(name, 'Content-Length', 'content-length')) {
         this.hasBody = true
         isTooLong = Number(value) > this.#limits.bodyBytes
-      } else if (name.length === TRANSFER_ENCODING_LENGTH && name.toLowerCase() === 'transfer-encoding') {
+      } else if (is(name, 'Transfer-Encoding', 'transfer-encoding')) {
         // RFC 9112 section 6.1: HTTP/1.0 has no such thing, and others are not known here, so what comes cannot be told apart.
         if (request.httpVersionMinor === 0 || value.toLowerCase() !== 'chunked') return BAD_REQUEST
         this.hasBody = true
@@ -76,6 +73,11 @@ export class HeadCheck {
     this.#goodHost = host
     return true
   }
+}
+
+/** Whether a field has this name, which is usually written as `usual`. */
+function is(name: string, usual: string, lower: string): boolean {
+  return name.length === lower.length && (name === usual || name.toLowerCase() === lower)
 }
 
 /** RFC 9112 section 3.2.2: a server takes `GET http://host/path`, too, and believes that host. */
