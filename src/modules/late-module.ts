@@ -32,7 +32,7 @@ function standIn(url: string): string {
     const real = () => ${url.startsWith('node:') ? `process.getBuiltinModule('${url}')` : `createRequire('${url}')(process.getBuiltinModule('node:url').fileURLToPath('${url}'))`}
     const member = (name) => {
       if (/^[a-z]/.test(name)) return (...args) => real()[name](...args)
-      if (/^[A-Z][a-z]/.test(name)) return new Proxy(class {}, { construct: (_, args, target) => Reflect.construct(real()[name], args) })
+      if (/^[A-Z][a-z]/.test(name)) return new Proxy(class {}, { construct: (_, args) => Reflect.construct(real()[name], args) })
       return real()[name]
     }
     module.exports = new Proxy(function () {}, { apply: (_, self, args) => real()(...args), get: (_, name) => member(name) })`
