@@ -8,7 +8,7 @@ import { TcpHandler } from 'polyport'
 export default class Options extends TcpHandler { onReceive(connection) { connection.send(process.execArgv.join(' ')) } }`
 
 /** What a worker's Node was started with. */
-async function optionsOf(t: TestContext, workers: number, env: NodeJS.ProcessEnv = {}): Promise<string> {
+async function optionsOf(t: TestContext, workers: number, env: Record<string, string> = {}): Promise<string> {
   const ports = [{ name: 'options', protocol: 'tcp', port: 0, handler: './options.js' }]
   const daemon = await DaemonProcess.start(t, { workers, ports }, { files: { 'options.js': OPTIONS }, env })
   const client = await Client.open(await daemon.address('options'))
