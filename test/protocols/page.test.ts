@@ -77,9 +77,20 @@ describe('the example page', { skip: executablePath === undefined ? 'chromium is
     const [fd] = example.daemon.fdsOf('Fay')
 
     assert.ok(fd)
+    // Some of them last a quarter of a second: who asks now and then may miss one.
+    await page.evaluate(`
+      window.states = new Promise((resolve) => {
+        const seen = []
+        const { dataset } = document.querySelector('#state')
+        const note = () => {
+          seen.push(dataset.state)
+          if (dataset.state === 'open') resolve(seen)
+        }
+        new MutationObserver(note).observe(document.querySelector('#state'), { attributeFilter: ['data-state'] })
+      })
+      undefined`)
     example.daemon.close(fd)
-    await page.locator('#state[data-state="closed"]').waitFor()
-    await page.locator('#state[data-state="open"]').waitFor()
+    assert.deepEqual(await page.evaluate('states'), ['closed', 'connecting', 'open'])
     await say(page, 'back again')
 
     await page.locator('#log li.me', { hasText: 'back again' }).waitFor()
