@@ -182,7 +182,7 @@ export class HttpRequests implements ResponseObserver {
   }
 }
 
-/** What a handler has said of how long its request may take does not hold for the next. */
+/** From now on a connection waits for its next request. What a handler has said of how long its own may take does not hold for that. */
 function answered(socket: HttpSocket, now: number): void {
   socket.polyportAnsweredAt = now
   if (socket.timeout) socket.setTimeout(0)

@@ -7,10 +7,9 @@ import type { Port } from './port.ts'
 const LOOK_MS = 500
 // A connection is kept for so much longer than announced: what the client sends in the last moment still is on its way.
 const BUFFER_MS = 250
-// Never: Node looks on its own whether anybody is connected or not, and it sets a timer for each response.
 const NEVER_MS = 2 ** 31 - 1
 
-/** What `createServer` is to do about time: nothing. */
+/** What `createServer` is to do about time: nothing. Node would look whether anybody is connected or not, and set a timer behind each response. */
 export const WITHOUT_TIMERS = { connectionsCheckingInterval: NEVER_MS, keepAliveTimeout: 0 }
 
 /**
